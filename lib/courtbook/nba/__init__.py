@@ -1,0 +1,1 @@
+"""The NBA domain: catalog, SQL, synthetic league and loader of real data."""
