@@ -38,7 +38,7 @@ class Expectation:
 
     rule: str
     words: str
-    bootstrap: bool
+    after_bootstrap: bool
     min_games: int = 0
     allow_extra: bool = False
 
@@ -53,6 +53,7 @@ class Table:
     date_column: str
     key: tuple[str, ...]
     columns: Mapping[str, str]
+    entity_column: str = ""
     reads: tuple[str, ...] = ()
     expectation: Expectation | None = None
 
@@ -149,7 +150,7 @@ class Catalog:
 
 
 def _table(name: str, layer: Layer, entry: dict[str, Any]) -> Table:
-    expectation = entry.pop("expectation", None)
+    expectation = entry.get("expectation")
     return Table(
         name=name,
         layer=layer,
@@ -157,6 +158,7 @@ def _table(name: str, layer: Layer, entry: dict[str, Any]) -> Table:
         date_column=entry["date_column"],
         key=tuple(entry["key"]),
         columns=dict(entry["columns"]),
+        entity_column=entry.get("entity_column", ""),
         reads=tuple(entry.get("reads", ())),
         expectation=Expectation(**expectation) if expectation else None,
     )

@@ -1,0 +1,44 @@
+# Everything a fresh clone needs: an interpreter is found, .venv is made from the lock once, the package is installed into it.
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+DEMO := params/demo.yaml
+
+.PHONY: help setup demo test test-fast lint types format lock clean
+
+help:            ## show the targets
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+setup: $(READY)  ## make .venv from requirements.lock and install courtbook
+
+$(READY): requirements.lock pyproject.toml tools/setup.sh
+	@sh tools/setup.sh $(VENV)
+	@touch $(READY)
+
+demo: $(READY)   ## replay the incident of January 2026, repair it, judge it
+	@$(BIN)/courtbook prepare $(DEMO) --fresh
+	@$(BIN)/courtbook run $(DEMO)
+
+test: $(READY)   ## run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-fast: $(READY) ## run the tests that need neither kernels nor whole leagues
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+lint: $(READY)   ## lint and check the format, notebooks included
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY)  ## type-check the library
+	@$(BIN)/mypy
+
+format: $(READY) ## format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock:            ## resolve requirements.lock anew (needs uv on the PATH)
+	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+
+clean:           ## remove .venv, the warehouses and the runs
+	rm -rf $(VENV) runs warehouse

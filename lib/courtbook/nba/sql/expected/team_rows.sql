@@ -1,0 +1,9 @@
+{% include 'shared/games.sql' %},
+
+expected AS (
+  SELECT
+    t.game_date AS day,
+    t.team_abbr AS entity
+  FROM team_games AS t
+  JOIN target_dates AS d ON d.game_date = t.game_date
+)

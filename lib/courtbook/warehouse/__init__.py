@@ -1,0 +1,1 @@
+"""One protocol, two implementations: an embedded DuckDB file and BigQuery."""

@@ -1,0 +1,49 @@
+"""What every warehouse can do."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from courtbook.catalog import Table
+from courtbook.warehouse.statement import Statement
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Value = str | int | float | bool | date | datetime | Sequence[date] | Sequence[str]
+Values = Mapping[str, Value]
+
+
+class Warehouse(Protocol):
+    """A warehouse that takes GoogleSQL with named parameters."""
+
+    @property
+    def identity(self) -> str:
+        """Engine and place, as the record names it."""
+        ...
+
+    def session(self, *, write: bool = False) -> AbstractContextManager[None]:
+        """Keep one connection for several calls; the file is free again when it ends."""
+        ...
+
+    def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
+        """Run a statement that reads and return its rows."""
+        ...
+
+    def apply(self, statements: Iterable[tuple[Statement, Values]]) -> None:
+        """Run statements that write in one transaction: all of them or none."""
+        ...
+
+    def create(self, tables: Iterable[Table]) -> None:
+        """Create datasets and tables that do not exist yet."""
+        ...
+
+    def append(self, table: Table, rows: "pa.Table") -> None:
+        """Append rows to a table, columns by name."""
+        ...
+
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the columns of every table that exists, by ``dataset.table``."""
+        ...

@@ -1,0 +1,174 @@
+"""The embedded warehouse: one DuckDB file, opened only for as long as it is needed."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from courtbook.catalog import Table
+from courtbook.errors import Reason, WarehouseError
+from courtbook.warehouse.base import Values
+from courtbook.warehouse.statement import Statement, render, to_duckdb
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_HOLDER = re.compile(r"Conflicting lock is held in (.+? \(PID \d+\))")
+
+
+class DuckDBWarehouse:
+    """A warehouse in a DuckDB file.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It must exist unless ``create`` is set.
+    memory : str
+        DuckDB's memory limit, as DuckDB writes it.
+    """
+
+    def __init__(self, path: Path, *, domain: str = "nba", memory: str = "900MB", create: bool = False) -> None:
+        self.path = path
+        self.domain = domain
+        self.memory = memory
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._writes = False
+        if not create and not path.is_file():
+            raise WarehouseError(
+                Reason.WAREHOUSE_MISSING,
+                "The warehouse file does not exist.",
+                where=str(path),
+                next_action="Build it with 'courtbook prepare PARAMS', or correct warehouse.path.",
+            )
+
+    @property
+    def identity(self) -> str:
+        """Engine and file."""
+        return f"duckdb:{self.path}"
+
+    @contextmanager
+    def session(self, *, write: bool = False) -> Iterator[None]:
+        """Keep one connection open; nested sessions share it."""
+        if self._connection is not None:
+            if write and not self._writes:
+                raise RuntimeError("a session that reads cannot be widened to one that writes")
+            yield
+            return
+        self._connection, self._writes = self._open(write), write
+        try:
+            yield
+        finally:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self, write: bool) -> duckdb.DuckDBPyConnection:
+        try:
+            # Order of rows costs memory when tables are written, and nothing here relies on it.
+            return duckdb.connect(
+                str(self.path),
+                read_only=not write,
+                config={"memory_limit": self.memory, "preserve_insertion_order": "false", "autoinstall_known_extensions": "false"},
+            )
+        except duckdb.Error as error:
+            message = str(error)
+            if holder := _HOLDER.search(message):
+                raise WarehouseError(
+                    Reason.WAREHOUSE_LOCKED,
+                    f"The warehouse file is in use by {holder.group(1)}.",
+                    where=str(self.path),
+                    next_action="Wait until that process has ended, or end it; then start again.",
+                ) from error
+            raise WarehouseError(
+                Reason.WAREHOUSE_CORRUPT,
+                f"The warehouse file cannot be opened: {message.splitlines()[0]}",
+                where=str(self.path),
+                next_action="Build it anew with 'courtbook prepare PARAMS --fresh', or restore a copy.",
+            ) from error
+
+    def _execute(self, statement: Statement, values: Values) -> duckdb.DuckDBPyConnection:
+        assert self._connection is not None  # noqa: S101 - callers are inside a session
+        sql, names = to_duckdb(statement.sql)
+        missing = sorted(names - set(values))
+        if missing:
+            raise WarehouseError(
+                Reason.QUERY_FAILED,
+                f"The statement needs the parameters {missing}, which were not given.",
+                where=statement.name,
+                next_action="This is a defect of courtbook: report it with this line.",
+            )
+        try:
+            return self._connection.execute(sql, {name: values[name] for name in names})
+        except duckdb.Error as error:
+            raise self._failed(statement.name, error) from error
+
+    def _failed(self, where: str, error: duckdb.Error) -> WarehouseError:
+        damaged = isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException)
+        return WarehouseError(
+            Reason.WAREHOUSE_CORRUPT if damaged else Reason.QUERY_FAILED,
+            f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            where=f"{where} on {self.path}",
+            next_action="Build the warehouse anew with 'courtbook prepare PARAMS --fresh', or restore a copy."
+            if damaged
+            else "See the statement named here; run preflight to compare tables and columns with the catalog.",
+        )
+
+    def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
+        """Run a statement that reads."""
+        with self.session():
+            result = self._execute(statement, values or {})
+            try:
+                return result.df()
+            except duckdb.Error as error:
+                raise self._failed(statement.name, error) from error
+
+    def apply(self, statements: Iterable[tuple[Statement, Values]]) -> None:
+        """Run statements that write in one transaction."""
+        with self.session(write=True):
+            assert self._connection is not None  # noqa: S101 - inside a session
+            self._connection.execute("BEGIN")
+            try:
+                for statement, values in statements:
+                    self._execute(statement, values)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+
+    def create(self, tables: Iterable[Table]) -> None:
+        """Create schemas and tables that do not exist yet."""
+        with self.session(write=True):
+            assert self._connection is not None  # noqa: S101 - inside a session
+            wanted = list(tables)
+            for dataset in sorted({table.dataset for table in wanted}):
+                self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {dataset}")
+            for table in wanted:
+                self._execute(render(self.domain, "create_table.sql", table=table), {})
+
+    def append(self, table: Table, rows: "pa.Table") -> None:
+        """Append rows to a table, columns by name."""
+        with self.session(write=True):
+            assert self._connection is not None  # noqa: S101 - inside a session
+            self._connection.register("rows_to_append", rows)
+            try:
+                self._connection.execute(f"INSERT INTO {table.full_name} BY NAME SELECT * FROM rows_to_append")  # noqa: S608
+            except duckdb.Error as error:
+                raise self._failed(f"append to {table.full_name}", error) from error
+            finally:
+                self._connection.unregister("rows_to_append")
+
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the columns of every table that exists."""
+        found: dict[str, list[str]] = {}
+        with self.session():
+            assert self._connection is not None  # noqa: S101 - inside a session
+            rows: list[tuple[Any, ...]] = self._connection.execute(
+                "SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns"
+                " ORDER BY table_schema, table_name, ordinal_position"
+            ).fetchall()
+        for table, column in rows:
+            found.setdefault(table, []).append(column)
+        return {table: tuple(names) for table, names in found.items()}
