@@ -81,27 +81,29 @@ class Table:
 
 @dataclass(frozen=True)
 class Check:
-    """One declared check: the SQL that counts, the rule that decides.
+    """One declared check: what is measured, and the rule that decides.
 
-    The SQL yields one row with ``numerator`` and ``denominator``. The value is their ratio, or the numerator
-    itself where ``measure`` is ``count``. ``minimum`` and ``maximum`` are inclusive, in the unit of the value.
+    ``measure`` names what is counted. ``ratio`` and ``count`` run the SQL file ``checks/<sql>.sql``, which yields one
+    row with ``numerator`` and ``denominator``; the value is their ratio or the numerator. The other measures need no
+    SQL of their own. ``minimum`` and ``maximum`` are inclusive, in the unit of the value. ``names`` are identifiers for
+    the SQL template, ``values`` are query parameters.
     """
 
     id: str
     title: str
     phase: str
-    sql: str
     severity: Severity
     rule: str
     source: str
     repair: str
     table: str = ""
     measure: str = "ratio"
+    sql: str = ""
     minimum: float | None = None
     maximum: float | None = None
-    marginal: float | None = None
-    scale: str = ""
-    args: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = "fraction"
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,19 @@ class Catalog:
     tables: Mapping[str, Table]
     checks: tuple[Check, ...]
     steps: tuple[Step, ...]
+    gates: Mapping[str, str]
 
     def layer(self, layer: Layer) -> tuple[Table, ...]:
         """Return the tables of a layer, in the order of the catalog."""
         return tuple(table for table in self.tables.values() if table.layer is layer)
+
+    def step(self, name: str) -> Step:
+        """Return a step by its name."""
+        return next(step for step in self.steps if step.name == name)
+
+    def checks_of(self, phase: str) -> tuple[Check, ...]:
+        """Return the checks of a phase, in the order of the catalog."""
+        return tuple(check for check in self.checks if check.phase == phase)
 
     @property
     def processed(self) -> tuple[Table, ...]:
@@ -164,6 +175,15 @@ def _table(name: str, layer: Layer, entry: dict[str, Any]) -> Table:
     )
 
 
+def _checks(entry: dict[str, Any]) -> list[Check]:
+    """Read one entry; with ``tables`` it stands for one check a table."""
+    fields = {**entry, "severity": Severity(entry["severity"])}
+    tables = fields.pop("tables", None)
+    if tables is None:
+        return [Check(**fields)]
+    return [Check(**{**fields, "id": f"{fields['id']}.{table}", "table": table}) for table in tables]
+
+
 @cache
 def load_catalog(domain: str = "nba") -> Catalog:
     """Read the catalog of a domain, the package ``courtbook.<domain>``."""
@@ -172,11 +192,9 @@ def load_catalog(domain: str = "nba") -> Catalog:
     tables = {
         name: _table(name, layer, entry) for layer in Layer for name, entry in content.get(layer.value, {}).items()
     }
-    checks = tuple(
-        Check(**{**entry, "severity": Severity(entry["severity"])}) for entry in content.get("checks", ())
-    )
+    checks = tuple(check for entry in content.get("checks", ()) for check in _checks(entry))
     steps = tuple(
         Step(name=name, number=entry["number"], title=entry["title"], notebook=f"{entry['number']:02d}_{name}")
         for name, entry in content.get("steps", {}).items()
     )
-    return Catalog(domain, tuple(content["datasets"]), tables, checks, steps)
+    return Catalog(domain, tuple(content["datasets"]), tables, checks, steps, dict(content.get("gates", {})))

@@ -4,7 +4,7 @@ WITH season_starts AS (
     season_year,
     MIN(game_date) AS season_start
   FROM nba_raw.nbac_schedule
-  WHERE game_date BETWEEN DATE_SUB(@first_date, INTERVAL 400 DAY) AND @last_date
+  WHERE game_date BETWEEN @seasons_from AND @last_date
     AND is_regular_season
   GROUP BY season_year
 )

@@ -1,0 +1,94 @@
+"""Game dates, seasons and the bootstrap, read from the schedule in the warehouse."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from courtbook.errors import ParameterError, Reason
+from courtbook.warehouse.base import Values, Warehouse
+from courtbook.warehouse.statement import render
+
+if TYPE_CHECKING:
+    from courtbook.params import Params
+
+
+@dataclass(frozen=True)
+class GameDay:
+    """One date with at least one game that counts."""
+
+    day: date
+    season: int
+    season_start: date
+    games: int
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The game dates of a range, oldest first."""
+
+    days: tuple[GameDay, ...]
+    bootstrap_days: int
+
+    def in_bootstrap(self, game_day: GameDay) -> bool:
+        """Tell whether a date lies in the first days of its season, where Phase 4 holds no rows."""
+        return (game_day.day - game_day.season_start).days < self.bootstrap_days
+
+    def dates(self, *, after_bootstrap: bool = False) -> tuple[date, ...]:
+        """Return the game dates; only those outside the bootstrap if asked."""
+        return tuple(item.day for item in self.days if not (after_bootstrap and self.in_bootstrap(item)))
+
+    def seasons(self) -> tuple[int, ...]:
+        """Return the starting years of the seasons."""
+        return tuple(sorted({item.season for item in self.days}))
+
+    def history_from(self, first: date) -> date:
+        """Return the opening day of the season that ``first`` lies in: no window looks back further."""
+        starts = [item.season_start for item in self.days if item.day >= first]
+        return min([first, *starts])
+
+    def values(
+        self, dates: Sequence[date], *, skip_days: int = 0, min_games: int = 0, processed_at: datetime | None = None
+    ) -> Values:
+        """Return the parameters that every statement about these dates may use."""
+        values: dict[str, object] = {
+            "dates": sorted(dates),
+            "first_date": min(dates),
+            "last_date": max(dates),
+            "history_from": self.history_from(min(dates)),
+            "skip_days": skip_days,
+            "min_games": min_games,
+        }
+        if processed_at is not None:
+            values["processed_at"] = processed_at
+        return values  # type: ignore[return-value]
+
+
+def read_calendar(warehouse: Warehouse, params: "Params", domain: str = "nba") -> Calendar:
+    """Read the game dates of the run's range from the schedule.
+
+    Raises
+    ------
+    ParameterError
+        If the range holds no game that counts.
+    """
+    rows = warehouse.query(
+        render(domain, "calendar.sql"),
+        {
+            "first_date": params.range.start,
+            "last_date": params.range.end,
+            "seasons_from": params.range.start - timedelta(days=400),
+        },
+    )
+    days = tuple(
+        GameDay(row.day.date(), int(row.season), row.season_start.date(), int(row.games))
+        for row in rows.itertuples(index=False)
+    )
+    if not days:
+        raise ParameterError(
+            f"No game that counts was played from {params.range.start} to {params.range.end}.",
+            where="range",
+            next_action="Choose a range with games, or load the schedule of that time.",
+            reason=Reason.NO_GAMES,
+        )
+    return Calendar(days, params.bootstrap_days)

@@ -1,0 +1,1 @@
+"""Declared checks, their results and the verdict over them."""

@@ -1,0 +1,148 @@
+"""What ought to be there against what is there, per table and date: the one truth about completeness."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Any
+
+import pandas as pd
+
+from courtbook.calendar import Calendar
+from courtbook.catalog import Layer, Table
+from courtbook.warehouse.base import Warehouse
+from courtbook.warehouse.statement import render
+
+
+class DateState(Enum):
+    """The state of one table on one date."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+    EMPTY_BY_RULE = "empty by rule"
+
+
+RUNBOOK_RULE = "any row on the date counts as covered (the runbook's own metric)"
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Coverage of one table over the range of a calendar.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a date: ``day``, ``expected_rows``, ``actual_rows``, ``found_rows`` (expected keys that are there),
+        ``unexpected_rows``, ``duplicate_rows``, ``state``.
+    target : tuple of date
+        The dates of the runbook's metric: Phase 3, every game date outside the bootstrap; Phase 4, those of them on
+        which the table's own expectation has at least one row.
+    """
+
+    table: Table
+    frame: pd.DataFrame
+    target: tuple[date, ...]
+
+    def dates_in(self, *states: DateState) -> tuple[date, ...]:
+        """Return the dates that are in one of these states."""
+        return tuple(self.frame.loc[self.frame["state"].isin(states), "day"])
+
+    @property
+    def dates_with_data(self) -> int:
+        """Number of dates of the range with at least one row, whatever it is."""
+        return int((self.frame["actual_rows"] > 0).sum())
+
+    @property
+    def covered(self) -> tuple[date, ...]:
+        """Target dates with at least one row."""
+        held = set(self.frame.loc[self.frame["actual_rows"] > 0, "day"])
+        return tuple(day for day in self.target if day in held)
+
+    @property
+    def missing(self) -> tuple[date, ...]:
+        """Target dates without any row."""
+        covered = set(self.covered)
+        return tuple(day for day in self.target if day not in covered)
+
+    @property
+    def ratio(self) -> float | None:
+        """Covered share of the target dates; None where nothing is expected."""
+        return len(self.covered) / len(self.target) if self.target else None
+
+    @property
+    def expected_rows(self) -> int:
+        """Rows that ought to be there."""
+        return int(self.frame["expected_rows"].sum())
+
+    @property
+    def found_rows(self) -> int:
+        """Expected rows that are there."""
+        return int(self.frame["found_rows"].sum())
+
+    def record(self) -> dict[str, Any]:
+        """Return the figures as the command prints them."""
+        assert self.table.expectation is not None  # noqa: S101 - coverage exists only for tables with one
+        return {
+            "table": self.table.name,
+            "dates_with_data": self.dates_with_data,
+            "expected_dates": len(self.target),
+            "covered_dates": len(self.covered),
+            "coverage": self.ratio,
+            "metric": RUNBOOK_RULE,
+            "expectation": self.table.expectation.words,
+            "expected_rows": self.expected_rows,
+            "found_rows": self.found_rows,
+            "complete_dates": len(self.dates_in(DateState.COMPLETE)),
+            "partial_dates": len(self.dates_in(DateState.PARTIAL)),
+            "unexpected_dates": len(self.dates_in(DateState.UNEXPECTED)),
+            "missing": [day.isoformat() for day in self.missing],
+        }
+
+
+def _state(row: Any, allow_extra: bool) -> DateState:
+    if row.expected_rows == 0:
+        return DateState.EMPTY_BY_RULE if allow_extra or row.actual_rows == 0 else DateState.UNEXPECTED
+    if row.found_rows == 0:
+        return DateState.MISSING
+    whole = row.found_rows == row.expected_rows and row.duplicate_rows == 0
+    return DateState.COMPLETE if whole else DateState.PARTIAL
+
+
+def read_coverage(
+    warehouse: Warehouse, table: Table, calendar: Calendar, dates: Iterable[date] | None = None, domain: str = "nba"
+) -> Coverage:
+    """Compare expected with actual rows of one table: one query.
+
+    Parameters
+    ----------
+    dates : iterable of date, optional
+        The dates to compare; by default the whole range of the calendar.
+    """
+    expectation = table.expectation
+    if expectation is None:
+        raise ValueError(f"{table.name} declares no expectation")
+    asked = sorted(dates) if dates is not None else list(calendar.dates())
+    skip_days = calendar.bootstrap_days if expectation.after_bootstrap else 0
+    frame = warehouse.query(
+        render(domain, "coverage.sql", table=table),
+        calendar.values(asked, skip_days=skip_days, min_games=expectation.min_games),
+    )
+    frame["day"] = frame["day"].dt.date
+    if dates is not None:
+        frame = frame[frame["day"].isin(set(asked))].reset_index(drop=True)
+    counts = ["expected_rows", "actual_rows", "found_rows", "unexpected_rows", "duplicate_rows"]
+    frame[counts] = frame[counts].astype("int64")
+    frame["state"] = [_state(row, expectation.allow_extra) for row in frame.itertuples(index=False)]
+    if table.layer is Layer.PHASE4:
+        target = set(frame.loc[frame["expected_rows"] > 0, "day"])
+    else:
+        target = set(calendar.dates(after_bootstrap=True)) & set(asked)
+    return Coverage(table, frame, tuple(sorted(target)))
+
+
+def read_all(warehouse: Warehouse, tables: Iterable[Table], calendar: Calendar) -> dict[str, Coverage]:
+    """Read the coverage of several tables over the whole range, by table name."""
+    with warehouse.session():
+        return {table.name: read_coverage(warehouse, table, calendar) for table in tables}

@@ -1,0 +1,1 @@
+"""Ledger and bundle: what a run leaves behind."""

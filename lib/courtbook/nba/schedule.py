@@ -1,0 +1,330 @@
+"""The synthetic calendar: who plays whom on the real game dates of a season."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from courtbook.errors import ParameterError
+from courtbook.nba.names import TEAMS
+
+IntArray = npt.NDArray[np.int64]
+
+_EAST_CODES = "ATL BKN BOS CHA CHI CLE DET IND MIA MIL NYK ORL PHI TOR WAS"
+EAST = frozenset(_EAST_CODES.split())
+GAMES_A_TEAM = 82
+MIN_BACK_TO_BACKS, MAX_BACK_TO_BACKS = 4, 20
+SERIES_A_ROUND = (8, 4, 2, 1)
+WINS_TO_ADVANCE, LONGEST_SERIES = 4, 7
+_HOME_GAMES_OF_THE_BETTER = (1, 2, 5, 7)
+_BRACKET = ((1, 8), (4, 5), (3, 6), (2, 7))
+_EAST_OF_LEAGUE = np.array([team in EAST for team in TEAMS])
+
+
+class Kind(Enum):
+    """Kind of a game: prefix of the league id and flag column of the schedule."""
+
+    PRESEASON = ("001", "is_preseason")
+    REGULAR = ("002", "is_regular_season")
+    ALL_STAR = ("003", "is_all_star")
+    PLAYOFFS = ("004", "is_playoffs")
+    PLAY_IN = ("005", "is_play_in")
+    CUP_FINAL = ("006", "is_cup_final")
+
+    def __init__(self, prefix: str, flag: str) -> None:
+        self.prefix = prefix
+        self.flag = flag
+
+
+class Game(NamedTuple):
+    """One game; ``winner`` is empty where the box score decides."""
+
+    day: dt.date
+    season: int
+    kind: Kind
+    home: str
+    away: str
+    number: int
+    winner: str = ""
+
+    @property
+    def league_id(self) -> str:
+        """League id: prefix of the kind, two digits of the season, five of the number."""
+        return f"{self.kind.prefix}{self.season % 100:02d}{self.number:05d}"
+
+
+@dataclass(frozen=True)
+class SeasonFacts:
+    """Real facts of a season: days with their number of games, and single dates."""
+
+    year: int
+    regular: tuple[tuple[dt.date, int], ...]
+    play_in: tuple[tuple[dt.date, int], ...]
+    playoffs: tuple[tuple[dt.date, int], ...]
+    all_star: tuple[dt.date, ...]
+    cup_final: dt.date | None
+
+    @property
+    def opening(self) -> dt.date:
+        """First day of the regular season."""
+        return self.regular[0][0]
+
+
+def _days(entry: Mapping[str, Any]) -> tuple[tuple[dt.date, int], ...]:
+    counts = ((entry["start"] + dt.timedelta(days=i), int(char, 36)) for i, char in enumerate(entry["games"]))
+    return tuple((day, games) for day, games in counts if games)
+
+
+@cache
+def season_facts() -> dict[int, SeasonFacts]:
+    """Read the facts of all known seasons, by starting year."""
+    content = yaml.safe_load(resources.files("courtbook.nba").joinpath("seasons.yaml").read_text(encoding="utf-8"))
+    return {
+        year: SeasonFacts(
+            year,
+            _days(entry["regular"]),
+            _days(entry["play_in"]),
+            _days(entry["playoffs"]),
+            tuple(entry["all_star"]),
+            entry.get("cup_final"),
+        )
+        for year, entry in content.items()
+    }
+
+
+def facts_of(seasons: Sequence[int]) -> list[SeasonFacts]:
+    """Return the facts of the seasons asked for, in order of time.
+
+    Raises
+    ------
+    ParameterError
+        If no season is named or one of them is not known.
+    """
+    known = season_facts()
+    unknown = sorted(set(seasons) - set(known))
+    if unknown or not seasons:
+        raise ParameterError(
+            f"unknown seasons {unknown}." if unknown else "no season named.",
+            where="seasons",
+            next_action=f"Choose from {sorted(known)}.",
+        )
+    return [known[year] for year in sorted(set(seasons))]
+
+
+def _who_plays(facts: SeasonFacts, rng: np.random.Generator) -> list[IntArray] | None:
+    """Return the team numbers of each game day, or None if the draw misses 82 games or the back-to-back limits."""
+    left = np.full(len(TEAMS), GAMES_A_TEAM)
+    last = np.full(len(TEAMS), -9)
+    doubles = np.zeros(len(TEAMS), dtype=np.int64)
+    chosen: list[IntArray] = []
+    for index, (day, games) in enumerate(facts.regular):
+        number = (day - facts.opening).days
+        tired = last == number - 1
+        # Towards the end the number of games left must win over rest, or some team ends with 81.
+        freedom = min(1.0, (len(facts.regular) - index) / 16)
+        reluctance = tired * (1.5 + doubles / 20) + 3.5 * rng.random(len(TEAMS))
+        wish = left - freedom * reluctance + 0.1 * rng.random(len(TEAMS))
+        wish[left == 0] = -np.inf
+        teams = np.argsort(-wish)[: 2 * games]
+        doubles[teams] += tired[teams]
+        left[teams] -= 1
+        last[teams] = number
+        chosen.append(teams)
+    fits = not left.any() and doubles.min() >= MIN_BACK_TO_BACKS and doubles.max() <= MAX_BACK_TO_BACKS
+    return chosen if fits else None
+
+
+def _pair(days: Sequence[IntArray], rng: np.random.Generator) -> list[tuple[int, int, int]]:
+    """Pair the teams of each day; return (day index, team, team), rare meetings first."""
+    wanted = np.where(_EAST_OF_LEAGUE[:, None] == _EAST_OF_LEAGUE[None, :], 3.7, 2.0)
+    met = np.zeros_like(wanted)
+    pairs: list[tuple[int, int, int]] = []
+    for index, teams in enumerate(days):
+        free = rng.permutation(teams)
+        while len(free):
+            first, others = free[0], free[1:]
+            cost = met[first, others] / wanted[first, others] + rng.random(len(others)) * 0.25
+            second = others[np.argmin(cost)]
+            met[first, second] += 1
+            met[second, first] += 1
+            pairs.append((index, int(first), int(second)))
+            free = others[others != second]
+    return pairs
+
+
+def _orient(pairs: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Return the home team of each pair so that every team is at home in half of its games.
+
+    Each team has an even number of games, so walks over unused games close, and a closed walk enters a team as
+    often as it leaves it.
+    """
+    open_games: list[list[int]] = [[] for _ in TEAMS]
+    for number, (_, first, second) in enumerate(pairs):
+        open_games[first].append(number)
+        open_games[second].append(number)
+    home = [-1] * len(pairs)
+    for start in range(len(TEAMS)):
+        team = start
+        while open_games[team]:
+            number = open_games[team].pop()
+            if home[number] < 0:
+                home[number] = team
+                team = pairs[number][1] + pairs[number][2] - team
+    return home
+
+
+def regular_season(facts: SeasonFacts, rng: np.random.Generator) -> list[Game]:
+    """Draw the 1,230 games of a regular season on its real dates."""
+    days = None
+    while days is None:
+        days = _who_plays(facts, rng)
+    pairs = _pair(days, rng)
+    games = []
+    for number, ((index, first, second), home) in enumerate(zip(pairs, _orient(pairs), strict=True), start=1):
+        away = first + second - home
+        games.append(Game(facts.regular[index][0], facts.year, Kind.REGULAR, TEAMS[home], TEAMS[away], number))
+    return games
+
+
+def cup_final(facts: SeasonFacts, games: Iterable[Game], rng: np.random.Generator) -> list[Game]:
+    """Return the Cup final of the season, if it is a game of its own, between two teams that are free that day."""
+    if facts.cup_final is None:
+        return []
+    busy = {team for game in games if game.day == facts.cup_final for team in (game.home, game.away)}
+    east = rng.choice(sorted(EAST - busy))
+    west = rng.choice(sorted(set(TEAMS) - EAST - busy))
+    return [Game(facts.cup_final, facts.year, Kind.CUP_FINAL, str(east), str(west), 1)]
+
+
+def exhibitions(facts: SeasonFacts, rng: np.random.Generator) -> list[Game]:
+    """Return the games that do not count: nine of the preseason and the All-Star games."""
+    games: list[Game] = []
+    for before in (12, 9, 6):
+        teams = [TEAMS[i] for i in rng.permutation(len(TEAMS))[:6]]
+        for home, away in zip(teams[::2], teams[1::2], strict=True):
+            day = facts.opening - dt.timedelta(days=before)
+            games.append(Game(day, facts.year, Kind.PRESEASON, home, away, len(games) + 1))
+    codes = (("RKS", "SPH"), ("EST", "WST"))
+    for number, (day, (home, away)) in enumerate(zip(facts.all_star, codes, strict=True), start=1):
+        games.append(Game(day, facts.year, Kind.ALL_STAR, home, away, number))
+    return games
+
+
+def play_in(
+    facts: SeasonFacts, seeds: Mapping[str, Sequence[str]], strength: Mapping[str, float], rng: np.random.Generator
+) -> tuple[list[Game], dict[str, list[str]]]:
+    """Return the six play-in games and the eight teams a conference that go on, best first."""
+    games: list[Game] = []
+    final_seeds: dict[str, list[str]] = {}
+    for conference, order in seeds.items():
+        places = list(order[:6])
+        seventh, losers = _play(order[6], order[7], strength, rng)
+        ninth, _ = _play(order[8], order[9], strength, rng)
+        eighth, _ = _play(losers, ninth, strength, rng)
+        meetings = ((order[6], order[7], seventh), (order[8], order[9], ninth), (losers, ninth, eighth))
+        for (day, _), (home, away, winner) in zip(facts.play_in, meetings, strict=True):
+            games.append(Game(day, facts.year, Kind.PLAY_IN, home, away, len(games) + 1, winner))
+        final_seeds[conference] = [*places, seventh, eighth]
+    return games, final_seeds
+
+
+def _play(first: str, second: str, strength: Mapping[str, float], rng: np.random.Generator) -> tuple[str, str]:
+    """Return winner and loser; a point of difference in strength is worth about four per cent."""
+    chance = 1 / (1 + np.exp(-0.16 * (strength[first] - strength[second])))
+    return (first, second) if rng.random() < chance else (second, first)
+
+
+def _series_days(counts: Sequence[int], series: int, rng: np.random.Generator) -> list[list[int]] | None:
+    """Say which series play on each date of a round, or None if this draw does not come out."""
+    lengths = np.full(series, WINS_TO_ADVANCE)
+    for _ in range(sum(counts) - int(lengths.sum())):
+        lengths[rng.choice(np.flatnonzero(lengths < LONGEST_SERIES))] += 1
+    played = np.zeros(series, dtype=np.int64)
+    last = np.full(series, -2)
+    days: list[list[int]] = []
+    for index, games in enumerate(counts):
+        left = lengths - played
+        urgent = left >= len(counts) - index
+        wish = np.where(left > 0, last + played + rng.random(series) - 50.0 * urgent, np.inf)
+        today = np.argsort(wish)[:games]
+        if not (left[today] > 0).all():
+            return None
+        played[today] += 1
+        last[today] = index
+        days.append([int(one) for one in today])
+    return days if (played == lengths).all() else None
+
+
+def _rounds(counts: Sequence[tuple[dt.date, int]]) -> list[tuple[int, ...]]:
+    """Return the cuts between rounds as date indices, those at long pauses first."""
+    found: list[tuple[float, tuple[int, ...]]] = []
+
+    def extend(end: int, rounds_left: tuple[int, ...], cuts: tuple[int, ...], score: float) -> None:
+        series = rounds_left[-1]
+        for start in range(end - 1, -1, -1):
+            sizes = [games for _, games in counts[start:end]]
+            if sum(sizes) > LONGEST_SERIES * series or max(sizes) > series:
+                return
+            if sum(sizes) < WINS_TO_ADVANCE * series or len(sizes) < sum(sizes) / series:
+                continue
+            if len(rounds_left) == 1:
+                if start == 0:
+                    found.append((score, (0, *cuts)))
+            elif start:
+                pause = (counts[start][0] - counts[start - 1][0]).days
+                unusual = abs(sum(sizes) / series - 5.7)
+                extend(start, rounds_left[:-1], (start, *cuts), score + unusual - pause)
+
+    extend(len(counts), SERIES_A_ROUND, (len(counts),), 0.0)
+    return [cuts for _, cuts in sorted(found)]
+
+
+def _round_days(counts: Sequence[tuple[dt.date, int]], rng: np.random.Generator) -> list[list[list[dt.date]]]:
+    """Return the dates of each series of each round, with exactly the real number of games a date."""
+    for cuts in _rounds(counts):
+        result = []
+        for start, end, series in zip(cuts, cuts[1:], SERIES_A_ROUND, strict=False):
+            sizes = [games for _, games in counts[start:end]]
+            draws = (_series_days(sizes, series, rng) for _ in range(60))
+            days = next((draw for draw in draws if draw is not None), None)
+            if days is None:
+                break
+            dates = [[counts[start + i][0] for i, today in enumerate(days) if one in today] for one in range(series)]
+            result.append(dates)
+        if len(result) == len(SERIES_A_ROUND):
+            return result
+    raise AssertionError("the dates of the playoffs do not fit four rounds")
+
+
+def playoffs(
+    facts: SeasonFacts, seeds: Mapping[str, Sequence[str]], strength: Mapping[str, float], rng: np.random.Generator
+) -> list[Game]:
+    """Return all playoff games with their winners: 15 series that end with the fourth win."""
+    pairs = [(order[high - 1], order[low - 1]) for order in seeds.values() for high, low in _BRACKET]
+    rank = {team: place for order in seeds.values() for place, team in enumerate(order)}
+    games: list[Game] = []
+
+    def seeded(one: str, two: str) -> bool:
+        return (rank[one], -strength[one]) <= (rank[two], -strength[two])
+
+    for level, series_days in enumerate(_round_days(facts.playoffs, rng), start=1):
+        winners = []
+        for place, ((better, other), days) in enumerate(zip(pairs, series_days, strict=True)):
+            winner, loser = _play(better, other, {team: 2.5 * value for team, value in strength.items()}, rng)
+            results = [*rng.permutation([winner] * 3 + [loser] * (len(days) - WINS_TO_ADVANCE)), winner]
+            for number, (day, result) in enumerate(zip(days, results, strict=True), start=1):
+                at_better = number in _HOME_GAMES_OF_THE_BETTER
+                home, away = (better, other) if at_better else (other, better)
+                code = level * 100 + place * 10 + number
+                games.append(Game(day, facts.year, Kind.PLAYOFFS, home, away, code, str(result)))
+            winners.append(winner)
+        meetings = list(zip(winners[::2], winners[1::2], strict=False))
+        pairs = [meeting if seeded(*meeting) else meeting[::-1] for meeting in meetings]
+    return games

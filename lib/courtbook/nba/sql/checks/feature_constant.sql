@@ -1,0 +1,14 @@
+-- Features that have one value only in all rows: they carry no information, or something upstream broke.
+SELECT
+  COUNTIF(smallest = largest) AS numerator,
+  COUNT(*) AS denominator
+FROM (
+  SELECT
+    position,
+    MIN(value) AS smallest,
+    MAX(value) AS largest
+  FROM nba_predictions.ml_feature_store_v2
+  CROSS JOIN UNNEST(features) AS value WITH OFFSET AS position
+  WHERE game_date BETWEEN @first_date AND @last_date
+  GROUP BY position
+) AS spread
