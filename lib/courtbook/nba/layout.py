@@ -41,7 +41,7 @@ class File:
 
 @dataclass(frozen=True)
 class Rule:
-    """What must not be: a predicate over the rows of a file as ``load`` prepares them.
+    """What must not be: a predicate over the rows of a file as ``problems`` prepares them.
 
     ``show`` are the columns that an example prints. ``needs`` are columns (``file.column``) without which
     the rule would complain about every row; where one is missing, the rule is not asked.

@@ -1,16 +1,10 @@
 """What other sources say about synthetic games: game lines, player props, injuries, shot zones."""
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from courtbook.nba.arrays import BoolArray, Columns, DayArray, FloatArray, IntArray, words
 from courtbook.nba.names import TEAM_NAMES, TEAMS
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-DayArray = npt.NDArray[np.datetime64]
-Columns = dict[str, pa.Array]
 
 BOOKS = ("draftkings", "fanduel")
 SNAPSHOT_HOURS = (15, 23)
@@ -20,11 +14,6 @@ _HOUR_ERROR = np.array([1.0, 0.0])
 STATUSES = ("available", "probable", "questionable", "doubtful", "out")
 _AVAILABLE, _PROBABLE, _QUESTIONABLE, _DOUBTFUL, _OUT = range(len(STATUSES))
 LAST_REPORT_HOUR, EARLIER_REPORT_HOUR = 17, 12
-
-
-def words(numbers: IntArray, choices: list[str] | tuple[str, ...]) -> pa.Array:
-    """Return the text of each number, an Arrow array of plain strings."""
-    return pa.array(choices, pa.string()).take(pa.array(numbers))
 
 
 def _offers(rng: np.random.Generator, truth: FloatArray, late_error: float) -> FloatArray:

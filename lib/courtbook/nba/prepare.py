@@ -90,6 +90,21 @@ def _rows(tables: dict[str, "pa.Table"]) -> str:
     return f"{sum(table.num_rows for table in tables.values()):,}"
 
 
+def load_folder(folder: Path, path: Path, *, tell: Tell) -> None:
+    """Fill the raw tables of a warehouse file from a folder of real data, replacing what they held.
+
+    Processed tables of an existing file stay as they are. The files are checked before the warehouse is touched.
+    """
+    raw = load_raw(FolderSource(kind="folder", path=str(folder)), date.max, tell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    catalog = load_catalog()
+    warehouse = DuckDBWarehouse(path, create=True)
+    with warehouse.session(write=True):
+        warehouse.create(catalog.tables.values())
+        warehouse.refill((catalog.tables[name], rows) for name, rows in raw.items())
+    tell(f"loaded into {path}: {', '.join(f'{name} {rows.num_rows:,}' for name, rows in raw.items())}")
+
+
 def build(path: Path, params: Params, raw: dict[str, "pa.Table"], tell: Tell) -> None:
     """Build a warehouse beside its place and move it there when it is whole."""
     started = time.monotonic()
@@ -100,8 +115,7 @@ def build(path: Path, params: Params, raw: dict[str, "pa.Table"], tell: Tell) ->
         with warehouse.session(write=True):
             catalog = load_catalog()
             warehouse.create(catalog.tables.values())
-            for name, rows in raw.items():
-                warehouse.append(catalog.tables[name], rows)
+            warehouse.refill((catalog.tables[name], rows) for name, rows in raw.items())
             if isinstance(params.source, LeagueSource) and params.source.state != "raw":
                 _fill(warehouse, catalog, params, tell)
         unfinished.replace(path)

@@ -40,8 +40,8 @@ class Warehouse(Protocol):
         """Create datasets and tables that do not exist yet."""
         ...
 
-    def append(self, table: Table, rows: "pa.Table") -> None:
-        """Append rows to a table, columns by name."""
+    def refill(self, tables: "Iterable[tuple[Table, pa.Table]]") -> None:
+        """Replace all rows of some tables in one transaction, columns by name."""
         ...
 
     def columns(self) -> Mapping[str, tuple[str, ...]]:

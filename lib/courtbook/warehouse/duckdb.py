@@ -125,18 +125,23 @@ class DuckDBWarehouse:
             except duckdb.Error as error:
                 raise self._failed(statement.name, error) from error
 
-    def apply(self, statements: Iterable[tuple[Statement, Values]]) -> None:
-        """Run statements that write in one transaction."""
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self.session(write=True):
             assert self._connection is not None  # noqa: S101 - inside a session
             self._connection.execute("BEGIN")
             try:
-                for statement, values in statements:
-                    self._execute(statement, values)
+                yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
+
+    def apply(self, statements: Iterable[tuple[Statement, Values]]) -> None:
+        """Run statements that write in one transaction."""
+        with self._transaction():
+            for statement, values in statements:
+                self._execute(statement, values)
 
     def create(self, tables: Iterable[Table]) -> None:
         """Create schemas and tables that do not exist yet."""
@@ -148,17 +153,18 @@ class DuckDBWarehouse:
             for table in wanted:
                 self._execute(render(self.domain, "create_table.sql", table=table), {})
 
-    def append(self, table: Table, rows: "pa.Table") -> None:
-        """Append rows to a table, columns by name."""
-        with self.session(write=True):
-            assert self._connection is not None  # noqa: S101 - inside a session
-            self._connection.register("rows_to_append", rows)
-            try:
-                self._connection.execute(f"INSERT INTO {table.full_name} BY NAME SELECT * FROM rows_to_append")  # noqa: S608
-            except duckdb.Error as error:
-                raise self._failed(f"append to {table.full_name}", error) from error
-            finally:
-                self._connection.unregister("rows_to_append")
+    def refill(self, tables: Iterable[tuple[Table, "pa.Table"]]) -> None:
+        """Replace all rows of some tables in one transaction, columns by name."""
+        with self._transaction() as connection:
+            for table, rows in tables:
+                connection.register("new_rows", rows)
+                try:
+                    connection.execute(f"DELETE FROM {table.full_name}")  # noqa: S608 - a name of the catalog
+                    connection.execute(f"INSERT INTO {table.full_name} BY NAME SELECT * FROM new_rows")  # noqa: S608
+                except duckdb.Error as error:
+                    raise self._failed(f"refill of {table.full_name}", error) from error
+                finally:
+                    connection.unregister("new_rows")
 
     def columns(self) -> Mapping[str, tuple[str, ...]]:
         """Return the columns of every table that exists."""

@@ -1,0 +1,143 @@
+"""The command line: a thin layer over the library."""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from courtbook import __version__
+from courtbook.errors import CourtbookError, ExitCode
+from courtbook.params import Params, find_params, load_params, project_root
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A runbook that is executed instead of followed.",
+)
+_state = {"debug": False}
+
+ParamsFile = Annotated[str, typer.Argument(metavar="PARAMS", help="params file, such as params/demo.yaml")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="replace a parameter; keys may be dotted")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"courtbook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    _state["debug"] = debug
+
+
+def _load(params_file: str, settings: list[str] | None) -> Params:
+    return load_params(find_params(params_file), settings or ())
+
+
+def _note(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+@app.command()
+def prepare(
+    params_file: ParamsFile,
+    settings: Settings = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="build it anew even if it exists")] = False,
+) -> None:
+    """Build the embedded warehouse that a params file declares."""
+    from courtbook.nba.prepare import prepare as build
+
+    params = _load(params_file, settings)
+    if not build(params, fresh=fresh, tell=typer.echo):
+        typer.echo(f"{params.warehouse.path} exists already; --fresh builds it anew")
+
+
+@app.command()
+def load(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder with Parquet or CSV files")],
+    warehouse: Annotated[Path, typer.Option("--warehouse", metavar="FILE", help="DuckDB file to fill")],
+) -> None:
+    """Load real data into the raw tables of a warehouse file; all of it or nothing."""
+    from courtbook.nba.prepare import load_folder
+
+    load_folder(folder, warehouse, tell=typer.echo)
+
+
+@app.command()
+def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Print how many of the expected dates and rows each table holds."""
+    from courtbook.calendar import read_calendar
+    from courtbook.catalog import load_catalog
+    from courtbook.coverage import RUNBOOK_RULE, read_all
+    from courtbook.step import open_warehouse
+
+    params = _load(params_file, settings)
+    warehouse = open_warehouse(params)
+    read = read_all(warehouse, load_catalog().processed, read_calendar(warehouse, params))
+    if as_json:
+        typer.echo(json.dumps([item.record() for item in read.values()], indent=1))
+        return
+    from courtbook.report.tables import COVERAGE_COLUMNS, coverage_rows, text_table
+
+    typer.echo(text_table(coverage_rows(read), COVERAGE_COLUMNS))
+    typer.echo(f"\ncovered: {RUNBOOK_RULE}; rows: the expectation of each date")
+
+
+@app.command()
+def run(
+    params_file: ParamsFile,
+    settings: Settings = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="STEP", help="first step")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="STEP", help="last step")] = None,
+    runs_dir: Annotated[Path | None, typer.Option("--runs-dir", metavar="DIR", help="where runs are kept")] = None,
+) -> None:
+    """Run the notebooks of the runbook and keep what they leave behind."""
+    from courtbook.chain import run_chain
+    from courtbook.nba.prepare import prepare as build
+
+    steps = [f"{key}={value}" for key, value in (("first_step", first), ("last_step", last)) if value is not None]
+    params = _load(params_file, [*(settings or ()), *steps])
+    if params.source is not None:
+        build(params, fresh=False, tell=_note)
+    root = project_root(find_params(params_file).parent)
+    outcome = run_chain(params, root, runs_dir or root / "runs", tell=typer.echo)
+    typer.secho(f"\n{outcome.verdict.value}", bold=True, fg="green" if outcome.exit_code == 0 else "red", nl=False)
+    typer.echo(f"  {params.name}, {params.range.start} to {params.range.end}")
+    typer.echo(f"archive: {outcome.folder}")
+    raise typer.Exit(int(outcome.exit_code))
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    """Call a command; whatever happens ends in one clear line and the right exit status."""
+    try:
+        command()
+    except CourtbookError as error:
+        if _state["debug"]:
+            traceback.print_exc()
+        typer.secho(f"error: {error}", err=True, fg="red")
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        typer.secho("interrupted: what was done is on record; start again, only what is missing is planned", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return int(ExitCode.GO)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    sys.exit(_guarded(app))

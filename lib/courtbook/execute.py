@@ -1,0 +1,39 @@
+"""The child process of the chain: executes one notebook by papermill and says by its exit status how it ended."""
+
+import json
+import sys
+from pathlib import Path
+
+from courtbook.errors import ExitCode, Reason
+
+
+def _exit_code(traceback: str) -> ExitCode:
+    # An error of courtbook renders itself with its reason code as the first word.
+    words = traceback.split()
+    codes = {reason.code: reason.exit_code for reason in Reason}
+    return codes.get(words[0], ExitCode.ENGINE) if words else ExitCode.ENGINE
+
+
+def main(arguments: list[str]) -> int:
+    """Execute ``source`` to ``target`` with parameters given as JSON."""
+    source, target, parameters, folder = arguments
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        papermill.execute_notebook(
+            source,
+            target,
+            parameters=json.loads(parameters),
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=folder,
+        )
+    except PapermillExecutionError as error:
+        print("\n".join(str(line) for line in error.traceback), file=sys.stderr)  # noqa: T201
+        return int(_exit_code("\n".join(error.traceback)))
+    return int(ExitCode.GO) if Path(target).is_file() else int(ExitCode.ENGINE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

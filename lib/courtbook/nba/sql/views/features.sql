@@ -1,0 +1,43 @@
+-- Each feature: range, mean, and the share of rows in which a default stands in for a value.
+WITH
+kept AS (
+  SELECT
+    features,
+    feature_names,
+    default_features
+  FROM nba_predictions.ml_feature_store_v2
+  WHERE game_date BETWEEN @first_date AND @last_date
+),
+
+spread AS (
+  SELECT
+    position,
+    feature_names[SAFE_OFFSET(position)] AS feature,
+    MIN(value) AS minimum,
+    AVG(value) AS mean,
+    MAX(value) AS maximum,
+    COUNT(*) AS row_count
+  FROM kept
+  CROSS JOIN UNNEST(features) AS value WITH OFFSET AS position
+  GROUP BY position, feature
+),
+
+defaults AS (
+  SELECT
+    feature,
+    COUNT(*) AS row_count
+  FROM kept
+  CROSS JOIN UNNEST(default_features) AS feature
+  GROUP BY feature
+)
+
+SELECT
+  s.position,
+  s.feature,
+  s.minimum,
+  s.mean,
+  s.maximum,
+  100 * COALESCE(d.row_count, 0) / s.row_count AS default_percent
+FROM spread AS s
+LEFT JOIN defaults AS d ON d.feature = s.feature
+ORDER BY s.position

@@ -1,0 +1,10 @@
+-- Usage rates in bins of two percent.
+SELECT
+  2 * FLOOR(usage_rate / 2) AS low,
+  2.0 AS width,
+  COUNT(*) AS `count`
+FROM nba_analytics.player_game_summary
+WHERE game_date BETWEEN @first_date AND @last_date
+  AND usage_rate IS NOT NULL
+GROUP BY low
+ORDER BY low

@@ -1,0 +1,290 @@
+"""What a notebook talks to: one object that reads, plans, writes, checks, records and concludes."""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from courtbook.backfill.runner import BackfillReport, Batch, run_plan
+from courtbook.calendar import Calendar, read_calendar
+from courtbook.catalog import Catalog, Layer, load_catalog
+from courtbook.checks.result import Verdict
+from courtbook.checks.runner import Scope, run_checks
+from courtbook.coverage import Coverage, read_all
+from courtbook.errors import NoGo, ParameterError
+from courtbook.evidence.bundle import new_attempt, write_json, write_once
+from courtbook.evidence.ledger import Ledger
+from courtbook.gates import Decision, decide, require_go
+from courtbook.params import Params, find_params, load_params, project_root
+from courtbook.plan import Plan, make_plan
+from courtbook.warehouse.base import Warehouse
+from courtbook.warehouse.duckdb import DuckDBWarehouse
+
+ATTEMPT_VARIABLE = "COURTBOOK_ATTEMPT"
+RUN_PARAMS = "params.yaml"
+
+
+def open_warehouse(params: Params) -> Warehouse:
+    """Open the warehouse that the parameters name; nothing stays open."""
+    return DuckDBWarehouse(Path(params.warehouse.path), memory=params.warehouse.memory)
+
+
+class Step:
+    """One step of one run, from the view of its notebook.
+
+    Made by :meth:`Step.open`. Every finding is recorded in the run's ledger at once; :meth:`conclude` adds them up.
+    """
+
+    def __init__(self, name: str, params: Params, run: Path, attempt: Path) -> None:
+        self.catalog: Catalog = load_catalog()
+        self.definition = self.catalog.step(name)
+        self.params = params
+        self.run = run
+        self.attempt = attempt
+        self.ledger = Ledger(run / "ledger.jsonl")
+        self.warehouse = open_warehouse(params)
+        self.calendar: Calendar = read_calendar(self.warehouse, params)
+        self.decisions: list[Decision] = []
+        self.backfills: list[tuple[Plan, BackfillReport]] = []
+        self.reviewed: list[Mapping[str, Any]] = []
+        self._started = time.monotonic()
+
+    @classmethod
+    def open(
+        cls, name: str, *, params_file: str, run_dir: str = "", overrides: Mapping[str, Any] | None = None
+    ) -> "Step":
+        """Begin a step.
+
+        Parameters
+        ----------
+        name : str
+            The step, such as ``phase3_validation``.
+        params_file : str
+            The params file, by a path from the project's folder or from here.
+        run_dir : str
+            The run that the step belongs to. Empty: the working run of these parameters, ``runs/working-<name>``,
+            in which the notebooks that a person opens one by one share their gates.
+        overrides : mapping, optional
+            Values by dotted key that replace those of the params file.
+
+        Raises
+        ------
+        ParameterError
+            If the parameters are wrong, before anything is written.
+        """
+        file = find_params(params_file)
+        params = load_params(file, overrides=overrides)
+        run = Path(run_dir) if run_dir else project_root(file.parent) / "runs" / f"working-{params.name}"
+        open_warehouse(params)  # a missing file is reported before a folder is made
+        read_calendar(open_warehouse(params), params)
+        if given := os.environ.get(ATTEMPT_VARIABLE):
+            attempt = Path(given)
+        else:
+            attempt = new_attempt(run, load_catalog().step(name).notebook)
+        step = cls(name, params, run, attempt)
+        step.ledger.append("step_opened", step=name, attempt=attempt.name, params=params.digest())
+        if not (run / RUN_PARAMS).exists():
+            write_once(run / RUN_PARAMS, params.to_yaml())
+        return step
+
+    @property
+    def title(self) -> str:
+        """Title of the step."""
+        return self.definition.title
+
+    def facts(self) -> dict[str, str]:
+        """Return what a reader needs to know first."""
+        days = self.calendar.days
+        return {
+            "run": self.run.name,
+            "attempt": self.attempt.name,
+            "range": f"{self.params.range.start} to {self.params.range.end}",
+            "game dates": f"{len(days)}, of which {len(self.calendar.dates(after_bootstrap=True))} outside the bootstrap",
+            "warehouse": self.warehouse.identity,
+            "operator": self.params.operator or "not named",
+            "mode": "dry run: nothing is written" if self.params.dry_run else "writes into the warehouse",
+        }
+
+    def coverage(self, *layers: Layer) -> dict[str, Coverage]:
+        """Read the coverage of the tables of some layers, by default of both."""
+        wanted = layers or (Layer.PHASE3, Layer.PHASE4)
+        read = read_all(self.warehouse, [table for layer in wanted for table in self.catalog.layer(layer)], self.calendar)
+        self.ledger.append(
+            "coverage",
+            step=self.definition.name,
+            tables={name: [len(item.covered), len(item.target)] for name, item in read.items()},
+        )
+        return read
+
+    def check(self, gate: str) -> Decision:
+        """Run the checks of a gate, decide it and put the decision on record."""
+        declared = self.catalog.checks_of(gate)
+        tables = [self.catalog.tables[name] for name in dict.fromkeys(c.table for c in declared) if name]
+        with ExitStack() as stack:
+            stack.enter_context(self.warehouse.session())
+            coverage = read_all(self.warehouse, tables, self.calendar)
+            scope = Scope(self.catalog, self.warehouse, self.calendar, coverage, self.params.thresholds)
+            decision = decide(gate, declared, run_checks(scope, declared))
+        self.decisions.append(decision)
+        self.ledger.append("gate", step=self.definition.name, **decision.record())
+        return decision
+
+    def plan(self, layer: Layer) -> Plan:
+        """Plan what a layer lacks, and freeze the plan in this attempt's folder before anything runs."""
+        tables = self.catalog.layer(layer)
+        plan = make_plan(self.catalog, layer, read_all(self.warehouse, tables, self.calendar))
+        number = len(list(self.attempt.glob("plan*.json"))) + 1
+        write_json(self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json"), plan.record())
+        self.ledger.append("plan", step=self.definition.name, layer=layer.value, table_dates=plan.table_dates)
+        return plan
+
+    def backfill(self, plan: Plan) -> BackfillReport:
+        """Run a plan; refused unless the gate of this step was decided GO in this run."""
+        gate = self.catalog.gates.get(self.definition.name)
+        if gate is None:
+            raise ParameterError(
+                "This step does not write.",
+                where=self.definition.notebook,
+                next_action="Backfill from 10_phase3_backfill or 30_phase4_backfill.",
+            )
+        if self.params.dry_run:
+            report = BackfillReport(held_back=[task.table.name for task in plan.tasks if task.dates])
+            print("dry run: nothing was written")  # noqa: T201 - a notebook's log
+        else:
+            report = run_plan(
+                plan,
+                self.warehouse,
+                self.calendar,
+                permit=lambda: require_go(gate, self.ledger.last("gate", gate=gate)),
+                batch_size=self.params.backfill.dates_per_batch,
+                record=self._record_batch,
+            )
+        self.backfills.append((plan, report))
+        return report
+
+    def _record_batch(self, batch: Batch) -> None:
+        self.ledger.append(
+            "dates",
+            step=self.definition.name,
+            table=batch.table,
+            done=[day.isoformat() for day in batch.done],
+            failed=[day.isoformat() for day in batch.failed],
+            rows=batch.rows,
+        )
+        span = batch.done or batch.failed
+        failed = f", {len(batch.failed)} FAILED" if batch.failed else ""
+        print(  # noqa: T201 - a notebook's log, one line a batch
+            f"{batch.table:<30} {min(span)} .. {max(span)}  {len(batch.done):>4} dates{failed}  "
+            f"{batch.rows:>7,} rows  {batch.seconds:5.1f} s",
+            flush=True,
+        )
+
+    def query(self, name: str, **values: Any) -> Any:
+        """Run one of the domain's display queries over the range and return a DataFrame."""
+        from courtbook.warehouse.statement import render
+
+        defaults = {**self.calendar.values(self.calendar.dates()), "bootstrap_days": self.params.bootstrap_days}
+        return self.warehouse.query(render(self.catalog.domain, f"views/{name}.sql"), {**defaults, **values})
+
+    def history(self) -> list[Mapping[str, Any]]:
+        """Return what the ledger holds about concluded steps of this run, oldest first."""
+        return [event["data"] for event in self.ledger.events() if event["kind"] == "step_concluded"]
+
+    def review(self) -> list[Mapping[str, Any]]:
+        """Return the last verdict of every earlier step of this run; a step without one is INTERRUPTED.
+
+        All of them must be GO for this step to be GO.
+        """
+        last = {item["step"]: item for item in self.history()}
+        names = [step.name for step in self.catalog.steps]
+        earlier = names[names.index(self.params.first_step) : names.index(self.definition.name)]
+        absent = {"attempt": "none", "verdict": Verdict.INTERRUPTED.value, "why": "no verdict on record", "seconds": 0.0}
+        self.reviewed = [last.get(name, {"step": name, **absent}) for name in earlier]
+        return self.reviewed
+
+    def stop_unless_go(self, decision: Decision) -> None:
+        """End the step here if a gate is closed."""
+        if decision.verdict is not Verdict.GO:
+            self.conclude()
+
+    def baseline(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Return name and recorded coverage of the last earlier run of these parameters, None if there is none."""
+        for run in sorted(self.run.parent.glob(f"*-{self.params.name}"), reverse=True):
+            if run != self.run and (found := Ledger(run / "ledger.jsonl").last("coverage")) is not None:
+                return run.name, found["tables"]
+        return None
+
+    def write_page(self, name: str, text: str) -> Path:
+        """Write a text page into the folder of this attempt."""
+        path = self.attempt / name
+        write_once(path, text)
+        return path
+
+    def verdict(self) -> tuple[Verdict, str]:
+        """Add up what this step found: GO only if there is something, and nothing says no."""
+        closed = [decision for decision in self.decisions if decision.verdict is not Verdict.GO]
+        if closed:
+            return Verdict.NO_GO, "; ".join(f"{decision.gate}: {decision.words()}" for decision in closed)
+        unfinished = [report for _, report in self.backfills if not report.succeeded]
+        if unfinished and self.params.dry_run:
+            count = sum(plan.table_dates for plan, _ in self.backfills)
+            return Verdict.NO_GO, f"dry run: {count} table-dates are planned and not written"
+        if unfinished:
+            failed = sum(len(report.failed) for report in unfinished)
+            held = sorted({name for report in unfinished for name in report.held_back})
+            return Verdict.NO_GO, f"{failed} table-dates failed" + (f", held back: {', '.join(held)}" if held else "")
+        if open_steps := [item["step"] for item in self.reviewed if item["verdict"] != Verdict.GO.value]:
+            return Verdict.NO_GO, f"without GO: {', '.join(open_steps)}"
+        if not self.decisions and not self.backfills and not self.reviewed:
+            return Verdict.NO_GO, "nothing was checked"
+        said = [f"{decision.gate}: {decision.words()}" for decision in self.decisions]
+        if self.backfills:
+            said.append(f"{sum(report.done for _, report in self.backfills):,} table-dates written and counted")
+        if self.reviewed:
+            said.append(f"{len(self.reviewed)} steps ended in GO")
+        return Verdict.GO, "; ".join(said)
+
+    def conclude(self) -> None:
+        """Write ``result.json``, record the verdict and stop the notebook here if it is NO-GO.
+
+        Raises
+        ------
+        NoGo
+            If the verdict is not GO.
+        """
+        verdict, why = self.verdict()
+        seconds = round(time.monotonic() - self._started, 2)
+        result = {
+            "step": self.definition.name,
+            "verdict": verdict.value,
+            "why": why,
+            "attempt": self.attempt.name,
+            "seconds": seconds,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "params": self.params.digest(),
+            "dry_run": self.params.dry_run,
+            "gates": [
+                {**decision.record(), "results": [item.record() for item in decision.results]}
+                for decision in self.decisions
+            ],
+            "backfills": [
+                {"planned": plan.table_dates, "done": report.done, "failed": len(report.failed), "held_back": report.held_back}
+                for plan, report in self.backfills
+            ],
+        }
+        write_json(self.attempt / "result.json", result)
+        self.ledger.append(
+            "step_concluded",
+            step=self.definition.name,
+            attempt=self.attempt.name,
+            verdict=verdict.value,
+            why=why,
+            seconds=seconds,
+        )
+        if verdict is not Verdict.GO:
+            blockers = [result for decision in self.decisions for result in decision.blockers]
+            repair = blockers[0].check.repair if blockers else "See the table above."
+            raise NoGo(f"{verdict.value}: {why}.", where=self.definition.notebook, next_action=repair)

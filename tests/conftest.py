@@ -1,0 +1,55 @@
+"""A small synthetic league and a warehouse that holds it, shared by all tests."""
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from courtbook.nba.league import make_league
+from courtbook.nba.prepare import build
+from courtbook.params import LeagueSource, Params, RangeParams, WarehouseParams
+
+SEED, SEASONS = 7, (2023, 2024)
+FIRST_DAY, LAST_DAY = date(2023, 10, 24), date(2024, 12, 31)
+
+
+@pytest.fixture(scope="session")
+def league_tables() -> dict[str, pa.Table]:
+    """The raw tables of a season with playoffs and the first ten weeks of the next one."""
+    return make_league(SEED, seasons=SEASONS, end=LAST_DAY)
+
+
+@pytest.fixture(scope="session")
+def warehouse_params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """Parameters whose warehouse is the file of ``league_warehouse`` and whose range is all of it."""
+    return Params(
+        name="league",
+        warehouse=WarehouseParams(path=str(tmp_path_factory.mktemp("league") / "league.duckdb")),
+        source=LeagueSource(kind="league", seed=SEED, seasons=SEASONS, state="complete"),
+        range=RangeParams(start=FIRST_DAY, end=LAST_DAY),
+        dry_run=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def league_warehouse(league_tables: dict[str, pa.Table], warehouse_params: Params) -> Path:
+    """A DuckDB file with the league's raw tables and all ten processed ones. Tests only read it."""
+    path = Path(warehouse_params.warehouse.path)
+    build(path, warehouse_params, league_tables, lambda _: None)
+    return path
+
+
+@pytest.fixture
+def copy_warehouse(league_warehouse: Path, warehouse_params: Params, tmp_path: Path) -> Callable[[], Params]:
+    """A function that copies the warehouse and returns parameters with the path of the copy, free to change."""
+    made: list[Path] = []
+
+    def copy() -> Params:
+        made.append(tmp_path / f"copy{len(made)}.duckdb")
+        shutil.copyfile(league_warehouse, made[-1])
+        warehouse = warehouse_params.warehouse.model_copy(update={"path": str(made[-1])})
+        return warehouse_params.model_copy(update={"warehouse": warehouse})
+
+    return copy
