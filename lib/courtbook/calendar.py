@@ -81,8 +81,10 @@ def read_calendar(warehouse: Warehouse, params: "Params", domain: str = "nba") -
         },
     )
     days = tuple(
-        GameDay(row.day.date(), int(row.season), row.season_start.date(), int(row.games))
-        for row in rows.itertuples(index=False)
+        GameDay(day.date(), int(season), start.date(), int(games))
+        for day, season, start, games in zip(
+            rows["day"], rows["season"], rows["season_start"], rows["games"], strict=True
+        )
     )
     if not days:
         raise ParameterError(

@@ -182,4 +182,3 @@ def _read_outcome(attempt: Path, ledger: Ledger, step: Step, status: int) -> tup
     known = status in {code.value for code in ExitCode} and status != ExitCode.GO
     exit_code = ExitCode(status) if known else ExitCode.ENGINE
     return Verdict.INTERRUPTED, exit_code, f"the notebook ended without a verdict: {said}"
-

@@ -11,7 +11,8 @@ import typer
 
 from courtbook import __version__
 from courtbook.errors import CourtbookError, ExitCode
-from courtbook.params import Params, find_params, load_params, project_root
+from courtbook.params import Params
+from courtbook.params_file import find_params, load_params, project_root
 
 app = typer.Typer(
     add_completion=False,
@@ -37,7 +38,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="show tracebacks")] = False,
-    version: Annotated[  # noqa: ARG001 - handled by its callback
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
     ] = False,
 ) -> None:
@@ -91,7 +92,8 @@ def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson
     if as_json:
         typer.echo(json.dumps([item.record() for item in read.values()], indent=1))
         return
-    from courtbook.report.tables import COVERAGE_COLUMNS, coverage_rows, text_table
+    from courtbook.report.layout import text_table
+    from courtbook.report.tables import COVERAGE_COLUMNS, coverage_rows
 
     typer.echo(text_table(coverage_rows(read), COVERAGE_COLUMNS))
     typer.echo(f"\ncovered: {RUNBOOK_RULE}; rows: the expectation of each date")
@@ -133,6 +135,16 @@ def _guarded(command: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         typer.secho("interrupted: what was done is on record; start again, only what is missing is planned", err=True)
         return int(ExitCode.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect must not look like NO-GO, which exits with 1
+        if _state["debug"]:
+            traceback.print_exc()
+        line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+        typer.secho(
+            f"error: courtbook: {type(error).__name__}: {line}. This is a defect; --debug shows where.",
+            err=True,
+            fg="red",
+        )
+        return int(ExitCode.ENGINE)
     except SystemExit as end:
         return int(end.code or 0)
     return int(ExitCode.GO)

@@ -134,7 +134,9 @@ def read_coverage(
         frame = frame[frame["day"].isin(set(asked))].reset_index(drop=True)
     counts = ["expected_rows", "actual_rows", "found_rows", "unexpected_rows", "duplicate_rows"]
     frame[counts] = frame[counts].astype("int64")
-    frame["state"] = [_state(row, expectation.allow_extra) for row in frame.itertuples(index=False)]
+    frame["state"] = pd.Series(
+        [_state(row, expectation.allow_extra) for row in frame.itertuples(index=False)], index=frame.index, dtype=object
+    )
     if table.layer is Layer.PHASE4:
         target = set(frame.loc[frame["expected_rows"] > 0, "day"])
     else:

@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
     source, target, parameters, folder = arguments
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     try:
         papermill.execute_notebook(
@@ -28,6 +29,8 @@ def main(arguments: list[str]) -> int:
             kernel_name="python3",
             progress_bar=False,
             cwd=folder,
+            # Sockets in the file system: no ports for kernels to clash over, nothing that others could listen to.
+            config=Config({"KernelManager": {"transport": "ipc"}}),
         )
     except PapermillExecutionError as error:
         print("\n".join(str(line) for line in error.traceback), file=sys.stderr)  # noqa: T201

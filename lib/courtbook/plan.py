@@ -92,6 +92,6 @@ def make_plan(catalog: Catalog, layer: Layer, coverage: Mapping[str, Coverage]) 
         for table in level:
             frame = coverage[table.name].frame
             wanted = frame[frame["state"].isin(list(REASONS))]
-            dates = {row.day: REASONS[row.state] for row in wanted.itertuples(index=False)}
+            dates = {day: REASONS[state] for day, state in zip(wanted["day"], wanted["state"], strict=True)}
             tasks.append(Task(table, number, dates))
     return Plan(layer, tuple(tasks))

@@ -18,7 +18,8 @@ from courtbook.errors import NoGo, ParameterError
 from courtbook.evidence.bundle import new_attempt, write_json, write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.gates import Decision, decide, require_go
-from courtbook.params import Params, find_params, load_params, project_root
+from courtbook.params import Params
+from courtbook.params_file import find_params, load_params, project_root
 from courtbook.plan import Plan, make_plan
 from courtbook.warehouse.base import Warehouse
 from courtbook.warehouse.duckdb import DuckDBWarehouse
@@ -102,7 +103,7 @@ class Step:
             "run": self.run.name,
             "attempt": self.attempt.name,
             "range": f"{self.params.range.start} to {self.params.range.end}",
-            "game dates": f"{len(days)}, of which {len(self.calendar.dates(after_bootstrap=True))} outside the bootstrap",
+            "game dates": f"{len(days)}, {len(self.calendar.dates(after_bootstrap=True))} of them outside the bootstrap",
             "warehouse": self.warehouse.identity,
             "operator": self.params.operator or "not named",
             "mode": "dry run: nothing is written" if self.params.dry_run else "writes into the warehouse",
@@ -111,7 +112,9 @@ class Step:
     def coverage(self, *layers: Layer) -> dict[str, Coverage]:
         """Read the coverage of the tables of some layers, by default of both."""
         wanted = layers or (Layer.PHASE3, Layer.PHASE4)
-        read = read_all(self.warehouse, [table for layer in wanted for table in self.catalog.layer(layer)], self.calendar)
+        read = read_all(
+            self.warehouse, [table for layer in wanted for table in self.catalog.layer(layer)], self.calendar
+        )
         self.ledger.append(
             "coverage",
             step=self.definition.name,
@@ -201,7 +204,12 @@ class Step:
         last = {item["step"]: item for item in self.history()}
         names = [step.name for step in self.catalog.steps]
         earlier = names[names.index(self.params.first_step) : names.index(self.definition.name)]
-        absent = {"attempt": "none", "verdict": Verdict.INTERRUPTED.value, "why": "no verdict on record", "seconds": 0.0}
+        absent = {
+            "attempt": "none",
+            "verdict": Verdict.INTERRUPTED.value,
+            "why": "no verdict on record",
+            "seconds": 0.0,
+        }
         self.reviewed = [last.get(name, {"step": name, **absent}) for name in earlier]
         return self.reviewed
 
@@ -271,7 +279,12 @@ class Step:
                 for decision in self.decisions
             ],
             "backfills": [
-                {"planned": plan.table_dates, "done": report.done, "failed": len(report.failed), "held_back": report.held_back}
+                {
+                    "planned": plan.table_dates,
+                    "done": report.done,
+                    "failed": len(report.failed),
+                    "held_back": report.held_back,
+                }
                 for plan, report in self.backfills
             ],
         }

@@ -35,7 +35,9 @@ class CheckResult:
     numerator: float | None
     denominator: float | None
     value: float | None
-    threshold: str
+    minimum: float | None
+    maximum: float | None
+    overridden: bool
     seconds: float
     sql: str = ""
     detail: str = ""
@@ -51,7 +53,10 @@ class CheckResult:
             "numerator": self.numerator,
             "denominator": self.denominator,
             "value": self.value,
-            "threshold": self.threshold,
+            "unit": self.check.unit,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "overridden": self.overridden,
             "rule": self.check.rule,
             "source": self.check.source,
             "repair": self.check.repair,
@@ -66,9 +71,7 @@ def blocks(result: CheckResult) -> bool:
     return result.status in (Status.FAIL, Status.NO_DATA, Status.ERROR)
 
 
-def judge(
-    check: Check, value: float | None, *, minimum: float | None, maximum: float | None
-) -> Status:
+def judge(check: Check, value: float | None, *, minimum: float | None, maximum: float | None) -> Status:
     """Decide one check: without a value it is NO_DATA; outside its bounds FAIL, or WARN where it only warns."""
     if value is None or value != value:  # noqa: PLR0124 - NaN is the only value that differs from itself
         return Status.NO_DATA

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from courtbook.calendar import Calendar
 from courtbook.catalog import Catalog, Check
@@ -41,14 +42,20 @@ def _ratio(numerator: float, denominator: float, detail: str = "") -> Measured:
 
 
 def _values(scope: Scope, check: Check) -> Values:
-    return {**scope.calendar.values(scope.calendar.dates()), **check.values, "bootstrap_days": scope.calendar.bootstrap_days}
+    return {
+        **scope.calendar.values(scope.calendar.dates()),
+        **check.values,
+        "bootstrap_days": scope.calendar.bootstrap_days,
+    }
 
 
 def _sql(scope: Scope, check: Check) -> Measured:
     table = scope.catalog.tables.get(check.table)
     statement = render(scope.catalog.domain, f"checks/{check.sql}.sql", table=table, **check.names)
     row = scope.warehouse.query(statement, _values(scope, check)).iloc[0]
-    numerator, denominator = (None if row[name] != row[name] else float(row[name]) for name in ("numerator", "denominator"))
+    numerator, denominator = (
+        None if row[name] != row[name] else float(row[name]) for name in ("numerator", "denominator")
+    )
     if numerator is None or not denominator:
         value = None
     else:
@@ -56,47 +63,47 @@ def _sql(scope: Scope, check: Check) -> Measured:
     return Measured(numerator, denominator, value, sql=statement.sql)
 
 
-def _spans(dates: tuple[object, ...]) -> str:
+def _some(dates: tuple[date, ...]) -> str:
     shown = ", ".join(str(day) for day in dates[:6])
     return f"{shown} and {len(dates) - 6} more" if len(dates) > 6 else shown
 
 
 def _coverage(scope: Scope, check: Check) -> Measured:
     read = scope.coverage[check.table]
-    return _ratio(len(read.covered), len(read.target), f"missing: {_spans(read.missing)}" if read.missing else "")
+    return _ratio(len(read.covered), len(read.target), f"missing: {_some(read.missing)}" if read.missing else "")
 
 
 def _rows(scope: Scope, check: Check) -> Measured:
     read = scope.coverage[check.table]
     partial = read.dates_in(DateState.PARTIAL)
-    return _ratio(read.found_rows, read.expected_rows, f"partial: {_spans(partial)}" if partial else "")
+    return _ratio(read.found_rows, read.expected_rows, f"partial: {_some(partial)}" if partial else "")
 
 
 def _unexpected(scope: Scope, check: Check) -> Measured:
     read = scope.coverage[check.table]
     dates = read.dates_in(DateState.UNEXPECTED)
-    detail = f"rows where none belong: {_spans(dates)}" if dates else ""
+    detail = f"rows where none belong: {_some(dates)}" if dates else ""
     return Measured(len(dates), len(read.frame), float(len(dates)) if len(read.frame) else None, detail=detail)
 
 
-def _tables(scope: Scope, check: Check) -> Measured:  # noqa: ARG001
+def _tables(scope: Scope, check: Check) -> Measured:
     there = scope.warehouse.columns()
     absent = [table.full_name for table in scope.catalog.tables.values() if table.full_name not in there]
     return _ratio(
-        len(scope.catalog.tables) - len(absent), len(scope.catalog.tables), f"absent: {', '.join(absent)}" if absent else ""
+        len(scope.catalog.tables) - len(absent),
+        len(scope.catalog.tables),
+        f"absent: {', '.join(absent)}" if absent else "",
     )
 
 
-def _columns(scope: Scope, check: Check) -> Measured:  # noqa: ARG001
+def _columns(scope: Scope, check: Check) -> Measured:
     there = scope.warehouse.columns()
-    wanted = [
-        (table.full_name, column) for table in scope.catalog.tables.values() for column in table.columns
-    ]
+    wanted = [(table.full_name, column) for table in scope.catalog.tables.values() for column in table.columns]
     absent = [f"{table}.{column}" for table, column in wanted if column not in there.get(table, ())]
     return _ratio(len(wanted) - len(absent), len(wanted), f"absent: {', '.join(absent[:8])}" if absent else "")
 
 
-def _processors(scope: Scope, check: Check) -> Measured:  # noqa: ARG001
+def _processors(scope: Scope, check: Check) -> Measured:
     ready = []
     for table in scope.catalog.processed:
         to_duckdb(render(scope.catalog.domain, "insert.sql", table=table).sql)
@@ -114,11 +121,6 @@ _MEASURES: Mapping[str, Callable[[Scope, Check], Measured]] = {
     "columns": _columns,
     "processors": _processors,
 }
-
-
-def _threshold(minimum: float | None, maximum: float | None, overridden: bool) -> str:
-    bounds = [f">= {minimum:g}" if minimum is not None else "", f"<= {maximum:g}" if maximum is not None else ""]
-    return " and ".join(bound for bound in bounds if bound) + (" (overridden)" if overridden else "")
 
 
 def run_check(scope: Scope, check: Check) -> CheckResult:
@@ -139,7 +141,9 @@ def run_check(scope: Scope, check: Check) -> CheckResult:
         numerator=found.numerator,
         denominator=found.denominator,
         value=found.value,
-        threshold=_threshold(minimum, maximum, override is not None),
+        minimum=minimum,
+        maximum=maximum,
+        overridden=override is not None,
         seconds=time.monotonic() - started,
         sql=found.sql,
         detail=found.detail,

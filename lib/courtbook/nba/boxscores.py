@@ -145,7 +145,9 @@ def _floor_time(
     minutes = _share(weights, np.full(sides, 240.0), np.full(sides, 40.0))
     moods = np.exp(rng.normal(size=active.shape) * np.where(np.arange(ROSTER) < 5, 0.13, 0.3))
     length = np.broadcast_to((14_400 + 1_500 * overtime)[:, None], sides)
-    return minutes, _round_to_sum(_share(weights * moods, length + 0.0, (length / 5) * 0.92), length, active)
+    return minutes, _round_to_sum(
+        _share(weights * moods, length.astype(np.float64), (length / 5) * 0.92), length, active
+    )
 
 
 def _share(weights: FloatArray, total: FloatArray, cap: FloatArray) -> FloatArray:

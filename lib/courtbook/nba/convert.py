@@ -85,4 +85,4 @@ def convert(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
 def _converted(con: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> pa.Table:
     if name not in SOURCES:
         return schema.empty_table()
-    return con.execute(SOURCES[name]).to_arrow_table().select(schema.names).cast(schema)
+    return con.sql(SOURCES[name]).to_arrow_table().select(schema.names).cast(schema)

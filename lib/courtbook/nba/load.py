@@ -34,7 +34,7 @@ class RawData:
     gaps: tuple[Gap, ...]
 
 
-class BadFiles(CourtbookError):  # noqa: N818 - the name says it; the other refusals have no suffix either
+class BadFiles(CourtbookError):
     """The folder breaks the layout. ``problems`` holds every problem of every file, one line each."""
 
     def __init__(self, folder: Path, problems: Iterable[str]) -> None:

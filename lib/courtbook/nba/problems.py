@@ -21,7 +21,7 @@ CREATE TEMP TABLE players AS
         SELECT player_id, first(lookup ORDER BY n DESC, lookup) AS base_lookup, count(*) AS spellings,
             row_number() OVER (PARTITION BY base_lookup ORDER BY min(since) NULLS LAST, player_id) > 1 AS later
         FROM spelled GROUP BY player_id)
-    SELECT player_id, base_lookup, spellings, base_lookup || CASE WHEN later THEN player_id ELSE '' END AS player_lookup
+    SELECT player_id, base_lookup, spellings, if(later, base_lookup || player_id, base_lookup) AS player_lookup
     FROM one;
 CREATE TEMP TABLE one_game AS
     SELECT DISTINCT ON (game_id) * EXCLUDE (row) FROM games_sheet WHERE game_id IS NOT NULL ORDER BY game_id, row;

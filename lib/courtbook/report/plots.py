@@ -75,6 +75,7 @@ def coverage_map(coverage: Mapping[str, Coverage], calendar: Calendar, title: st
     names = list(coverage)
     figure, axes = _figure(12, 0.9 + len(seasons) * (0.45 + 0.17 * len(names)), rows=len(seasons))
     by_day = {name: dict(zip(item.frame["day"], item.frame["state"], strict=True)) for name, item in coverage.items()}
+    drawn: set[DateState] = set()
     for axis, season in zip(axes, seasons, strict=True):
         days = [item.day for item in calendar.days if item.season == season]
         first = days[0]
@@ -84,7 +85,9 @@ def coverage_map(coverage: Mapping[str, Coverage], calendar: Calendar, title: st
             phase4 = bool((expectation := coverage[name].table.expectation) and expectation.after_bootstrap)
             for day in {*days, *(day for day in by_day[name] if first <= day <= days[-1])}:
                 default = DateState.EMPTY_BY_RULE if phase4 else DateState.MISSING
-                grid[row][(day - first).days] = 1 + states.index(by_day[name].get(day, default))
+                state = by_day[name].get(day, default)
+                grid[row][(day - first).days] = 1 + states.index(state)
+                drawn.add(state)
         left, right = date2num(first), date2num(first + timedelta(days=width))
         axis.imshow(
             grid, aspect="auto", interpolation="nearest", cmap=palette, vmin=0, vmax=len(states),
@@ -96,7 +99,7 @@ def coverage_map(coverage: Mapping[str, Coverage], calendar: Calendar, title: st
         axis.xaxis.set_major_locator(MonthLocator())
         axis.xaxis.set_major_formatter(DateFormatter("%b"))
         axis.set_title(f"{season}-{(season + 1) % 100:02d}", loc="left", fontsize=10, color=INK, fontweight="bold")
-    shown = [state for state in states if any((item.frame["state"] == state).any() for item in coverage.values())]
+    shown = [state for state in states if state in drawn]
     figure.legend(
         handles=[Patch(color=COLOURS[state], label=state.value) for state in shown],
         loc="outside upper right", ncols=len(states), frameon=False, fontsize=9,
@@ -130,7 +133,9 @@ def progress(report: BackfillReport, title: str = "Work done") -> Picture:
     return Picture(figure, f"{title}: {told}.")
 
 
-def lines_by_month(data: "pd.DataFrame", columns: Mapping[str, str], title: str, threshold: float | None = None) -> Picture:
+def lines_by_month(
+    data: "pd.DataFrame", columns: Mapping[str, str], title: str, threshold: float | None = None
+) -> Picture:
     """Draw shares by month; ``columns`` maps columns of ``data`` to the words that name them."""
     figure, (axis,) = _figure(10, 3.2)
     for number, (column, label) in enumerate(columns.items()):
@@ -154,14 +159,16 @@ def histogram(data: "pd.DataFrame", title: str, xlabel: str) -> Picture:
     return Picture(figure, f"{title}: {total:,.0f} rows, mean about {middle:.1f} {xlabel}.")
 
 
-def bars(labels: Sequence[str], values: Sequence[float], title: str, xlabel: str, limit: float | None = None) -> Picture:
+def bars(
+    labels: Sequence[str], values: Sequence[float], title: str, xlabel: str, limit: float | None = None
+) -> Picture:
     """Draw one horizontal bar a label, first label on top."""
     figure, (axis,) = _figure(10, 0.8 + 0.22 * len(labels))
     axis.barh(range(len(labels)), values, color=ACCENT)
     axis.set_yticks(range(len(labels)), labels, fontsize=8, family="monospace")
     axis.invert_yaxis()
     if limit is not None:
-        axis.axvline(limit, color=COLOURS[DateState.MISSING], linestyle="--", linewidth=1)
+        axis.axvline(limit, color="black", linestyle="--", linewidth=1.5, zorder=3)
     _titled(axis, title, xlabel=xlabel)
     axis.grid(axis="y", visible=False)
     axis.grid(axis="x", color=GRID)
@@ -175,12 +182,12 @@ def verdicts(steps: Sequence[Mapping[str, Any]], title: str = "Time by step") ->
     for number, item in enumerate(steps):
         good = item["verdict"] == "GO"
         axis.barh(number, item["seconds"], color=ACCENT if good else COLOURS[DateState.MISSING])
-        axis.annotate(f" {item['verdict']}  {item['seconds']:.1f} s", (item["seconds"], number), va="center", fontsize=9)
+        axis.annotate(
+            f" {item['verdict']}  {item['seconds']:.1f} s", (item["seconds"], number), va="center", fontsize=9
+        )
     axis.set_yticks(range(len(steps)), [item["step"] for item in steps], fontsize=9, family="monospace")
     axis.invert_yaxis()
     axis.margins(x=0.2)
     _titled(axis, title, xlabel="seconds")
     axis.grid(axis="y", visible=False)
     return Picture(figure, f"{title}: " + ", ".join(f"{item['step']} {item['verdict']}" for item in steps) + ".")
-
-

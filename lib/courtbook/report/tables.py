@@ -1,8 +1,6 @@
-"""Tables for notebooks: plain HTML that reads well in JupyterLab, in exported pages and on paper."""
+"""The tables that notebooks and the command line show."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ from courtbook.checks.result import CheckResult, Status
 from courtbook.coverage import Coverage, DateState
 from courtbook.gates import Decision
 from courtbook.plan import Plan
+from courtbook.report.layout import STATE_STYLE, Html, cell, percent, spans, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,117 +17,15 @@ if TYPE_CHECKING:
     from courtbook.catalog import Table
     from courtbook.step import Step
 
-# Text colours with a contrast of at least 4.5 : 1 on white; each state has a sign too, for those who see no colours.
-STATE_STYLE: dict[str, tuple[str, str]] = {
-    "GO": ("#1a6b3a", "✓"),
-    "PASS": ("#1a6b3a", "✓"),
-    "WARN": ("#8a5a00", "!"),
-    "FAIL": ("#a3241c", "✗"),
-    "NO-GO": ("#a3241c", "✗"),
-    "NO_DATA": ("#a3241c", "∅"),
-    "ERROR": ("#a3241c", "⚠"),
-    "INTERRUPTED": ("#a3241c", "…"),
-}
-_TABLE = "border-collapse:collapse;margin:0.4em 0 1em;font-size:13px;text-align:left"
-_CELL = "padding:4px 10px;border-bottom:1px solid #ddd;text-align:{align};vertical-align:top;white-space:{wrap}"
-
-
-@dataclass(frozen=True)
-class Html:
-    """Something that a notebook shows: HTML, and the same as text for terminals."""
-
-    html: str
-    text: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _cell(value: object) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.3f}".rstrip("0").rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
-    return str(value)
-
-
-def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str) -> Html:
-    """Lay out rows under column heads; numbers to the right, states in colour with a sign."""
-    if not rows:
-        return Html(f"<p><em>{escape(caption)}: nothing.</em></p>", f"{caption}: nothing.")
-    numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(columns))]
-    head = "".join(
-        f'<th scope="col" style="{_CELL.format(align="right" if right else "left", wrap="nowrap")};'
-        f'border-bottom:2px solid #555">{escape(name)}</th>'
-        for name, right in zip(columns, numeric, strict=True)
-    )
-    body = []
-    for row in rows:
-        cells = []
-        for value, right in zip(row, numeric, strict=True):
-            text = _cell(value)
-            colour, sign = STATE_STYLE.get(text, ("", ""))
-            style = _CELL.format(align="right" if right else "left", wrap="nowrap" if len(text) < 40 else "normal")
-            cells.append(
-                f'<td style="{style};color:{colour};font-weight:600">{sign} {escape(text)}</td>'
-                if sign
-                else f'<td style="{style}">{escape(text)}</td>'
-            )
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    html = (
-        f'<div style="overflow-x:auto"><table style="{_TABLE}">'
-        f'<caption style="text-align:left;font-weight:600;padding:4px 10px">{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
-    return Html(html, text_table(rows, columns, caption))
-
-
-def text_table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str = "") -> str:
-    """Lay out the same rows for a terminal."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
-    numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(columns))]
-    lines = [
-        "  ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in zip(row, widths, numeric, strict=True)).rstrip()
-        for row in ([list(columns), ["-" * width for width in widths], *cells])
-    ]
-    return "\n".join([caption, *lines] if caption else lines)
-
-
-def spans(days: Iterable[date], game_dates: Sequence[date]) -> str:
-    """Write dates as ranges of consecutive game dates."""
-    position = {day: number for number, day in enumerate(game_dates)}
-    ranges: list[list[date]] = []
-    for day in sorted(days):
-        if ranges and position.get(day, -1) == position.get(ranges[-1][1], -2) + 1:
-            ranges[-1][1] = day
-        else:
-            ranges.append([day, day])
-    return ", ".join(f"{first}" if first == last else f"{first} .. {last}" for first, last in ranges)
-
 
 def facts(step: "Step") -> Html:
     """Show what a step is about."""
     return table(list(step.facts().items()), ["", "this step"], step.title)
 
 
-def percent(value: float | None) -> str:
-    """Write a fraction as percent; 100.0 % only if it is all."""
-    if value is None:
-        return "–"
-    text = f"{100 * value:.1f}"
-    return f"{'99.9' if text == '100.0' and value < 1 else text} %"
-
-
 COVERAGE_COLUMNS = (
-    "table", "dates with data", "covered", "expected", "coverage", "complete", "partial", "unexpected", "rows found", "rows expected",
+    "table", "dates with data", "covered", "expected", "coverage", "complete", "partial", "unexpected", "rows found",
+    "rows expected",
 )  # fmt: skip
 
 
@@ -161,7 +58,9 @@ def plan(planned: Plan, step: "Step") -> Html:
     for task in planned.tasks:
         reasons = sorted(set(task.dates.values()))
         counts = ", ".join(f"{list(task.dates.values()).count(reason)} {reason}" for reason in reasons)
-        rows.append([task.level + 1, task.table.name, len(task.dates), counts or "complete", spans(task.dates, game_dates)])
+        rows.append(
+            [task.level + 1, task.table.name, len(task.dates), counts or "complete", spans(task.dates, game_dates)]
+        )
     return table(rows, ["level", "table", "dates", "why", "which"], f"Plan: {planned.table_dates:,} table-dates")
 
 
@@ -184,16 +83,22 @@ def backfill(report: BackfillReport) -> Html:
     return table(rows, ["table", "dates done", "failed", "rows", "seconds", ""], "Written, read back and counted")
 
 
-def _value(result: CheckResult) -> str:
+def measured(result: CheckResult) -> tuple[str, str, str]:
+    """Write value, bounds and base of a result in the unit of its check."""
+    fraction = result.check.unit == "fraction"
     if result.value is None:
-        return "–"
-    return percent(result.value) if result.check.unit == "fraction" else f"{_cell(result.value)} {result.check.unit}"
-
-
-def _base(result: CheckResult) -> str:
+        value = "–"
+    else:
+        value = percent(result.value) if fraction else f"{cell(result.value)} {result.check.unit}"
+    bounds = [
+        f"{sign} {f'{100 * bound:g} %' if fraction else f'{bound:g}'}"
+        for sign, bound in (("≥", result.minimum), ("≤", result.maximum))
+        if bound is not None
+    ]
+    asked = " and ".join(bounds) + (" (overridden)" if result.overridden else "")
     if result.numerator is None or result.denominator is None:
-        return "–"
-    return f"{_cell(round(result.numerator, 1))} / {_cell(round(result.denominator, 1))}"
+        return value, asked, "–"
+    return value, asked, f"{cell(round(result.numerator, 1))} / {cell(round(result.denominator, 1))}"
 
 
 def checks(decision: Decision) -> Html:
@@ -205,9 +110,7 @@ def checks(decision: Decision) -> Html:
             result.status.value,
             result.check.title,
             result.check.table,
-            _value(result),
-            result.threshold,
-            _base(result),
+            *measured(result),
             result.detail if result.status is not Status.PASS else "",
         ]
         for result in found
@@ -222,9 +125,11 @@ def checks(decision: Decision) -> Html:
 
 def frame(data: "pd.DataFrame", caption: str) -> Html:
     """Show a DataFrame as it is."""
+    shown = data.astype(object)
+    if "season" in shown:
+        shown["season"] = [f"{year}-{(year + 1) % 100:02d}" for year in shown["season"]]
     rows = [
-        [value.date() if hasattr(value, "date") else value for value in row]
-        for row in data.astype(object).itertuples(index=False)
+        [value.date() if hasattr(value, "date") else value for value in row] for row in shown.itertuples(index=False)
     ]
     return table(rows, [str(column).replace("_", " ") for column in data.columns], caption)
 
@@ -233,8 +138,9 @@ def banner(step: "Step") -> Html:
     """Show the verdict of a step so that it cannot be missed."""
     verdict, why = step.verdict()
     colour, sign = STATE_STYLE[verdict.value]
+    box = f"border-left:8px solid {colour};padding:10px 16px;margin:0.6em 0;background:#f7f7f7"
     html = (
-        f'<div role="status" style="border-left:8px solid {colour};padding:10px 16px;margin:0.6em 0;background:#f7f7f7">'
+        f'<div role="status" style="{box}">'
         f'<span style="font-size:22px;font-weight:700;color:{colour}">{sign} {verdict.value}</span>'
         f'<span style="font-size:14px;color:#222"> &nbsp; {escape(step.title)}: {escape(why)}</span></div>'
     )
@@ -291,70 +197,3 @@ def checklist_rows(decision: Decision, wanted: Iterable["Table"]) -> list[list[o
 def checklist(decision: Decision, wanted: Iterable["Table"]) -> Html:
     """Show the completion checklist of all tables."""
     return table(checklist_rows(decision, wanted), ["table", *(item for item, _ in CHECKLIST)], "Completion checklist")
-
-
-def results_page(step: "Step", decision: Decision, read: Mapping[str, Coverage]) -> str:
-    """Return the results document of a validation, as Markdown."""
-    facts_lines = [f"- {name}: {value}" for name, value in step.facts().items()]
-    check_rows = [
-        [r.status.value, r.check.id, _value(r), r.threshold, _base(r), r.check.rule] for r in decision.results
-    ]
-    return "\n".join(
-        [
-            f"# {step.title}: {decision.verdict.value}",
-            "",
-            f"{decision.words()}.",
-            "",
-            *facts_lines,
-            "",
-            "## Coverage",
-            "",
-            "```",
-            text_table(coverage_rows(read), COVERAGE_COLUMNS),
-            "```",
-            "",
-            "## Checks",
-            "",
-            "```",
-            text_table(check_rows, ["", "check", "value", "asked for", "counted", "rule"]),
-            "```",
-            "",
-            "## Signature",
-            "",
-            f"Not signed. Operator as the parameters name him, not verified: {step.params.operator or 'nobody'}.",
-            "",
-        ]
-    )
-
-
-def handoff_page(step: "Step", read: Mapping[str, Coverage]) -> str:
-    """Return the handoff page: state, what is left, next command."""
-    verdict, why = step.verdict()
-    left = [f"- {name}: {len(item.missing)} dates missing" for name, item in read.items() if item.missing]
-    going = verdict.value == "GO"
-    return "\n".join(
-        [
-            f"# Handoff: {verdict.value}",
-            "",
-            f"{why}.",
-            "",
-            *(f"- {name}: {value}" for name, value in step.facts().items()),
-            "",
-            "## State",
-            "",
-            "```",
-            text_table(coverage_rows(read), COVERAGE_COLUMNS),
-            "```",
-            "",
-            "## What is left",
-            "",
-            *(left or ["Nothing in this range."]),
-            "",
-            "## Next command",
-            "",
-            "Train the model on nba_predictions.ml_feature_store_v2."
-            if going
-            else "`courtbook run PARAMS` with the same parameters: it plans only what is missing.",
-            "",
-        ]
-    )

@@ -71,7 +71,11 @@ class DuckDBWarehouse:
             return duckdb.connect(
                 str(self.path),
                 read_only=not write,
-                config={"memory_limit": self.memory, "preserve_insertion_order": "false", "autoinstall_known_extensions": "false"},
+                config={
+                    "memory_limit": self.memory,
+                    "preserve_insertion_order": "false",
+                    "autoinstall_known_extensions": "false",
+                },
             )
         except duckdb.Error as error:
             message = str(error)

@@ -55,5 +55,10 @@ def to_duckdb(sql: str) -> tuple[str, frozenset[str]]:
     tree = sqlglot.parse_one(sql, read="bigquery")
     if isinstance(tree, exp.Create):
         tree.set("properties", None)  # partitions and clusters: DuckDB prunes by its own statistics
+    for division in tree.find_all(exp.IntDiv):
+        # SQLGlot writes DIV(a + b, c) as a + b // c: operands keep their brackets only if they have some.
+        for operand in ("this", "expression"):
+            if isinstance(division.args[operand], exp.Binary):
+                division.set(operand, exp.paren(division.args[operand]))
     names = frozenset(str(parameter.this) for parameter in tree.find_all(exp.Parameter))
     return tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE), names

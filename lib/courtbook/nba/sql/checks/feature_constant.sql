@@ -5,10 +5,10 @@ SELECT
 FROM (
   SELECT
     position,
-    MIN(value) AS smallest,
-    MAX(value) AS largest
+    MIN(features[SAFE_OFFSET(CAST(position AS INT64))]) AS smallest,
+    MAX(features[SAFE_OFFSET(CAST(position AS INT64))]) AS largest
   FROM nba_predictions.ml_feature_store_v2
-  CROSS JOIN UNNEST(features) AS value WITH OFFSET AS position
+  CROSS JOIN UNNEST(GENERATE_ARRAY(0, 24)) AS position
   WHERE game_date BETWEEN @first_date AND @last_date
   GROUP BY position
 ) AS spread

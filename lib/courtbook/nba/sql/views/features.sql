@@ -9,16 +9,25 @@ kept AS (
   WHERE game_date BETWEEN @first_date AND @last_date
 ),
 
+-- Positions are generated rather than counted by WITH OFFSET, which the embedded warehouse would count from 1.
+positioned AS (
+  SELECT
+    position,
+    feature_names[SAFE_OFFSET(CAST(position AS INT64))] AS feature,
+    features[SAFE_OFFSET(CAST(position AS INT64))] AS value
+  FROM kept
+  CROSS JOIN UNNEST(GENERATE_ARRAY(0, 24)) AS position
+),
+
 spread AS (
   SELECT
     position,
-    feature_names[SAFE_OFFSET(position)] AS feature,
+    feature,
     MIN(value) AS minimum,
     AVG(value) AS mean,
     MAX(value) AS maximum,
     COUNT(*) AS row_count
-  FROM kept
-  CROSS JOIN UNNEST(features) AS value WITH OFFSET AS position
+  FROM positioned
   GROUP BY position, feature
 ),
 
