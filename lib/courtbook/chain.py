@@ -83,6 +83,7 @@ def run_chain(params: Params, root: Path, runs: Path, *, tell: Tell) -> RunOutco
     ledger = Ledger(folder / "ledger.jsonl")
     ledger.append("run_started", params=params.digest(), steps=list(names), operator=params.operator)
     outcomes: list[StepOutcome] = []
+    verdict = Verdict.INTERRUPTED
     try:
         for step in steps:
             outcome = run_step(step, sources, folder, ledger, root)
@@ -90,11 +91,11 @@ def run_chain(params: Params, root: Path, runs: Path, *, tell: Tell) -> RunOutco
             tell(f"{step.notebook:<22} {outcome.verdict.value:<12} {outcome.seconds:6.1f} s  {outcome.why}")
             if outcome.verdict is not Verdict.GO:
                 break
+        verdict = outcomes[-1].verdict
     finally:
-        last = outcomes[-1].verdict if outcomes else Verdict.INTERRUPTED
-        ledger.append("run_ended", verdict=last.value, steps=len(outcomes))
+        ledger.append("run_ended", verdict=verdict.value, steps=len(outcomes))
         used = {f"{step.notebook}.ipynb": sha256(sources / f"{step.notebook}.ipynb") for step in steps}
-        seal(folder, {"verdict": last.value, "sources": used, "environment": environment(root)})
+        seal(folder, {"verdict": verdict.value, "sources": used, "environment": environment(root)})
         _point_latest(runs, folder)
     return RunOutcome(folder, tuple(outcomes))
 

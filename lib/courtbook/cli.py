@@ -1,6 +1,7 @@
 """The command line: a thin layer over the library."""
 
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -150,6 +151,11 @@ def _guarded(command: Callable[[], Any]) -> int:
     return int(ExitCode.GO)
 
 
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Entry point of the command."""
+    """Entry point of the command; a SIGTERM ends it as cleanly as Ctrl-C."""
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(_guarded(app))

@@ -21,6 +21,7 @@ class DateState(Enum):
     PARTIAL = "partial"
     MISSING = "missing"
     UNEXPECTED = "unexpected"
+    SOURCE_GAP = "no source"
     EMPTY_BY_RULE = "empty by rule"
 
 
@@ -34,8 +35,9 @@ class Coverage:
     Attributes
     ----------
     frame : DataFrame
-        One row a date: ``day``, ``expected_rows``, ``actual_rows``, ``found_rows`` (expected keys that are there),
-        ``unexpected_rows``, ``duplicate_rows``, ``state``.
+        One row a date: ``day``, ``expected_rows``, ``obtainable_rows`` (expected keys for which the raw layer has a
+        source), ``actual_rows``, ``found_rows`` (expected keys that are there), ``unexpected_rows``,
+        ``duplicate_rows``, ``state``.
     target : tuple of date
         The dates of the runbook's metric: Phase 3, every game date outside the bootstrap; Phase 4, those of them on
         which the table's own expectation has at least one row.
@@ -97,6 +99,7 @@ class Coverage:
             "complete_dates": len(self.dates_in(DateState.COMPLETE)),
             "partial_dates": len(self.dates_in(DateState.PARTIAL)),
             "unexpected_dates": len(self.dates_in(DateState.UNEXPECTED)),
+            "dates_without_source": len(self.dates_in(DateState.SOURCE_GAP)),
             "missing": [day.isoformat() for day in self.missing],
         }
 
@@ -104,10 +107,9 @@ class Coverage:
 def _state(row: Any, allow_extra: bool) -> DateState:
     if row.expected_rows == 0:
         return DateState.EMPTY_BY_RULE if allow_extra or row.actual_rows == 0 else DateState.UNEXPECTED
-    if row.found_rows == 0:
-        return DateState.MISSING
-    whole = row.found_rows == row.expected_rows and row.duplicate_rows == 0
-    return DateState.COMPLETE if whole else DateState.PARTIAL
+    if row.duplicate_rows == 0 and row.found_rows >= row.obtainable_rows:
+        return DateState.COMPLETE if row.found_rows == row.expected_rows else DateState.SOURCE_GAP
+    return DateState.PARTIAL if row.found_rows else DateState.MISSING
 
 
 def read_coverage(
@@ -132,11 +134,19 @@ def read_coverage(
     frame["day"] = frame["day"].dt.date
     if dates is not None:
         frame = frame[frame["day"].isin(set(asked))].reset_index(drop=True)
-    counts = ["expected_rows", "actual_rows", "found_rows", "unexpected_rows", "duplicate_rows"]
+    counts = [column for column in frame.columns if column != "day"]
     frame[counts] = frame[counts].astype("int64")
     frame["state"] = pd.Series(
         [_state(row, expectation.allow_extra) for row in frame.itertuples(index=False)], index=frame.index, dtype=object
     )
+    # Dates about which the rule says nothing: in Phase 3 the raw layer has no row of any game, in Phase 4 none is due.
+    silent = DateState.SOURCE_GAP if table.layer is Layer.PHASE3 else DateState.EMPTY_BY_RULE
+    spoken = set(frame["day"])
+    rest = pd.DataFrame(
+        [{"day": day, **dict.fromkeys(counts, 0), "state": silent} for day in asked if day not in spoken]
+    )
+    if len(rest):
+        frame = pd.concat([frame, rest]).sort_values("day", ignore_index=True)
     if table.layer is Layer.PHASE4:
         target = set(frame.loc[frame["expected_rows"] > 0, "day"])
     else:

@@ -51,6 +51,7 @@ class LeagueSource(_Strict):
     seasons: tuple[int, ...] = Field(
         (2021, 2022, 2023, 2024, 2025), description="starting years of its seasons", strict=False
     )
+    end: Day = Field(date(2026, 1, 3), description="last date that has been played")
     state: Literal["raw", "incident", "complete"] = Field(
         "raw", description="what stands in the processed tables: nothing, the state of January 2026, or everything"
     )

@@ -14,7 +14,7 @@ from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.checks.result import Verdict
 from courtbook.checks.runner import Scope, run_checks
 from courtbook.coverage import Coverage, read_all
-from courtbook.errors import NoGo, ParameterError
+from courtbook.errors import CourtbookError, NoGo, ParameterError, Reason
 from courtbook.evidence.bundle import new_attempt, write_json, write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.gates import Decision, decide, require_go
@@ -103,7 +103,7 @@ class Step:
             "run": self.run.name,
             "attempt": self.attempt.name,
             "range": f"{self.params.range.start} to {self.params.range.end}",
-            "game dates": f"{len(days)}, {len(self.calendar.dates(after_bootstrap=True))} of them outside the bootstrap",
+            "game dates": f"{len(days)}, {len(self.calendar.dates(after_bootstrap=True))} outside the bootstrap",
             "warehouse": self.warehouse.identity,
             "operator": self.params.operator or "not named",
             "mode": "dry run: nothing is written" if self.params.dry_run else "writes into the warehouse",
@@ -226,8 +226,12 @@ class Step:
         return None
 
     def write_page(self, name: str, text: str) -> Path:
-        """Write a text page into the folder of this attempt."""
+        """Write a text page into the folder of this attempt; a cell that runs again writes another one."""
         path = self.attempt / name
+        number = 1
+        while path.exists():
+            number += 1
+            path = self.attempt / f"{Path(name).stem}-{number}{Path(name).suffix}"
         write_once(path, text)
         return path
 
@@ -262,7 +266,16 @@ class Step:
         ------
         NoGo
             If the verdict is not GO.
+        CourtbookError
+            If this attempt was concluded before: a verdict is never overwritten.
         """
+        if (self.attempt / "result.json").exists():
+            raise CourtbookError(
+                Reason.NO_GATE,
+                "This attempt has its verdict already.",
+                where=str(self.attempt),
+                next_action="Run the notebook from its top: that begins a new attempt.",
+            )
         verdict, why = self.verdict()
         seconds = round(time.monotonic() - self._started, 2)
         result = {

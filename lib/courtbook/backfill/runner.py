@@ -79,7 +79,7 @@ def run_batch(warehouse: Warehouse, table: Table, calendar: Calendar, dates: Seq
     started = time.monotonic()
     replace_dates(warehouse, table, calendar, dates)
     read = read_coverage(warehouse, table, calendar, dates)
-    complete = set(read.dates_in(DateState.COMPLETE))
+    complete = set(read.dates_in(DateState.COMPLETE, DateState.SOURCE_GAP))
     done = tuple(day for day in dates if day in complete)
     failed = tuple(day for day in dates if day not in complete)
     return Batch(table.name, done, failed, int(read.frame["actual_rows"].sum()), time.monotonic() - started)

@@ -60,7 +60,8 @@ def _sql(scope: Scope, check: Check) -> Measured:
         value = None
     else:
         value = numerator if check.measure == "count" else numerator / denominator
-    return Measured(numerator, denominator, value, sql=statement.sql)
+    detail = row.get("detail")
+    return Measured(numerator, denominator, value, sql=statement.sql, detail=detail if isinstance(detail, str) else "")
 
 
 def _some(dates: tuple[date, ...]) -> str:

@@ -11,7 +11,7 @@ from courtbook.backfill.runner import replace_dates
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.errors import ParameterError
-from courtbook.params import FolderSource, LeagueSource, Params
+from courtbook.params import FolderSource, LeagueSource, Params, RangeParams
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.warehouse.statement import render
 
@@ -64,17 +64,17 @@ def prepare(params: Params, *, fresh: bool, tell: Tell) -> bool:
             where="source",
             next_action="Add a source (kind: league or folder), or point warehouse.path at an existing file.",
         )
-    build(path, params, load_raw(params.source, params.range.end, tell), tell)
+    build(path, params, load_raw(params.source, tell), tell)
     return True
 
 
-def load_raw(source: LeagueSource | FolderSource, end: date, tell: Tell) -> dict[str, "pa.Table"]:
+def load_raw(source: LeagueSource | FolderSource, tell: Tell) -> dict[str, "pa.Table"]:
     """Make or read the raw tables of a source."""
     started = time.monotonic()
     if isinstance(source, LeagueSource):
         from courtbook.nba.league import make_league
 
-        tables = make_league(source.seed, seasons=source.seasons, end=end)
+        tables = make_league(source.seed, seasons=source.seasons, end=source.end)
         tell(f"synthetic league, seed {source.seed}: {_rows(tables)} raw rows in {time.monotonic() - started:.1f} s")
         return tables
     from courtbook.nba.load import read_folder
@@ -82,7 +82,8 @@ def load_raw(source: LeagueSource | FolderSource, end: date, tell: Tell) -> dict
     data = read_folder(Path(source.path))
     tell(f"{source.path}: {_rows(data.tables)} raw rows in {time.monotonic() - started:.1f} s")
     for gap in data.gaps:
-        tell(f"  gap: {gap.words}")
+        examples = f", such as {', '.join(gap.examples[:3])}" if gap.examples else ""
+        tell(f"  gap: {gap.count:,} {gap.words}{examples}")
     return data.tables
 
 
@@ -95,7 +96,7 @@ def load_folder(folder: Path, path: Path, *, tell: Tell) -> None:
 
     Processed tables of an existing file stay as they are. The files are checked before the warehouse is touched.
     """
-    raw = load_raw(FolderSource(kind="folder", path=str(folder)), date.max, tell)
+    raw = load_raw(FolderSource(kind="folder", path=str(folder)), tell)
     path.parent.mkdir(parents=True, exist_ok=True)
     catalog = load_catalog()
     warehouse = DuckDBWarehouse(path, create=True)
@@ -117,13 +118,19 @@ def build(path: Path, params: Params, raw: dict[str, "pa.Table"], tell: Tell) ->
             warehouse.create(catalog.tables.values())
             warehouse.refill((catalog.tables[name], rows) for name, rows in raw.items())
             if isinstance(params.source, LeagueSource) and params.source.state != "raw":
-                _fill(warehouse, catalog, params, tell)
+                _fill(warehouse, catalog, _whole_league(params, params.source), tell)
         unfinished.replace(path)
     finally:
         for left in (unfinished, unfinished.with_name(unfinished.name + ".wal")):
             left.unlink(missing_ok=True)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
     tell(f"built {path} in {time.monotonic() - started:.1f} s")
+
+
+def _whole_league(params: Params, source: LeagueSource) -> Params:
+    # What the warehouse holds must not depend on the range of the run that happened to build it.
+    first = date(min(source.seasons), 7, 1)
+    return params.model_copy(update={"range": RangeParams(start=first, end=source.end)})
 
 
 def _fill(warehouse: DuckDBWarehouse, catalog: Catalog, params: Params, tell: Tell) -> None:

@@ -126,8 +126,6 @@ def _typed(cells: pa.Array, column: Column, *, is_csv: bool) -> tuple[pa.Array, 
     elif pa.types.is_floating(cells.type):
         # A missing number is NaN in files written from data frames.
         cells = pc.if_else(pc.is_nan(cells), None, cells)
-    filled = pc.is_valid(cells)
-    complaints = [] if column.nullable else [("is empty", pc.invert(filled))]
     try:
         if pa.types.is_null(cells.type):
             values, words = pa.nulls(len(cells), target), ""
@@ -143,8 +141,12 @@ def _typed(cells: pa.Array, column: Column, *, is_csv: bool) -> tuple[pa.Array, 
             words = f"text where {column.kind.value} is needed" if wrong_type else f"is not {column.kind.value}"
     except pa.ArrowException:
         values, words = pa.nulls(len(cells), target), f"{cells.type} where {column.kind.value} is needed"
-    complaints.append((words, pc.and_(filled, pc.is_null(values))))
-    return values, [(words, bad) for words, bad in complaints if pc.any(bad).as_py()]
+    complaints = []
+    if cells.null_count and not column.nullable:
+        complaints.append(("is empty", pc.is_null(cells)))
+    if values.null_count > cells.null_count:
+        complaints.append((words, pc.and_(pc.is_valid(cells), pc.is_null(values))))
+    return values, complaints
 
 
 def _dates(cells: pa.Array, *, is_text: bool) -> pa.Array:

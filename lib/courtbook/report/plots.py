@@ -21,6 +21,7 @@ COLOURS = {
     DateState.PARTIAL: "#e69f00",
     DateState.MISSING: "#d55e00",
     DateState.UNEXPECTED: "#cc79a7",
+    DateState.SOURCE_GAP: "#7f7f7f",
     DateState.EMPTY_BY_RULE: "#d9d9d9",
 }
 INK, GRID, ACCENT = "#333333", "#e5e5e5", "#0072b2"
@@ -82,10 +83,9 @@ def coverage_map(coverage: Mapping[str, Coverage], calendar: Calendar, title: st
         width = (days[-1] - first).days + 1
         grid = [[0] * width for _ in names]
         for row, name in enumerate(names):
-            phase4 = bool((expectation := coverage[name].table.expectation) and expectation.after_bootstrap)
-            for day in {*days, *(day for day in by_day[name] if first <= day <= days[-1])}:
-                default = DateState.EMPTY_BY_RULE if phase4 else DateState.MISSING
-                state = by_day[name].get(day, default)
+            for day, state in by_day[name].items():
+                if not first <= day <= days[-1]:
+                    continue
                 grid[row][(day - first).days] = 1 + states.index(state)
                 drawn.add(state)
         left, right = date2num(first), date2num(first + timedelta(days=width))

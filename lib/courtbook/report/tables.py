@@ -23,10 +23,12 @@ def facts(step: "Step") -> Html:
     return table(list(step.facts().items()), ["", "this step"], step.title)
 
 
+_COUNTED_STATES = (DateState.COMPLETE, DateState.PARTIAL, DateState.SOURCE_GAP, DateState.UNEXPECTED)
 COVERAGE_COLUMNS = (
-    "table", "dates with data", "covered", "expected", "coverage", "complete", "partial", "unexpected", "rows found",
-    "rows expected",
-)  # fmt: skip
+    *("table", "dates with data", "covered", "expected", "coverage"),
+    *(state.value for state in _COUNTED_STATES),
+    *("rows found", "rows expected"),
+)
 
 
 def coverage_rows(coverage: Mapping[str, Coverage]) -> list[list[object]]:
@@ -38,7 +40,7 @@ def coverage_rows(coverage: Mapping[str, Coverage]) -> list[list[object]]:
             len(item.covered),
             len(item.target),
             percent(item.ratio),
-            *(len(item.dates_in(state)) for state in (DateState.COMPLETE, DateState.PARTIAL, DateState.UNEXPECTED)),
+            *(len(item.dates_in(state)) for state in _COUNTED_STATES),
             item.found_rows,
             item.expected_rows,
         ]

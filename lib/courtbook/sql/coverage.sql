@@ -16,14 +16,16 @@ compared AS (
   SELECT
     COALESCE(e.day, a.day) AS day,
     e.entity IS NOT NULL AS is_expected,
+    COALESCE(e.is_obtainable, FALSE) AS is_obtainable,
     COALESCE(a.copies, 0) AS copies
-  FROM (SELECT DISTINCT day, entity FROM expected) AS e
+  FROM (SELECT DISTINCT day, entity, is_obtainable FROM expected) AS e
   FULL OUTER JOIN actual AS a ON a.day = e.day AND a.entity = e.entity
 )
 
 SELECT
   day,
   COUNTIF(is_expected) AS expected_rows,
+  COUNTIF(is_obtainable) AS obtainable_rows,
   SUM(copies) AS actual_rows,
   COUNTIF(is_expected AND copies > 0) AS found_rows,
   COUNTIF(NOT is_expected) AS unexpected_rows,

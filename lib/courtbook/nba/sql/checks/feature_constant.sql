@@ -1,10 +1,12 @@
 -- Features that have one value only in all rows: they carry no information, or something upstream broke.
 SELECT
   COUNTIF(smallest = largest) AS numerator,
-  COUNT(*) AS denominator
+  COUNT(*) AS denominator,
+  STRING_AGG(IF(smallest = largest, feature, NULL), ', ') AS detail
 FROM (
   SELECT
     position,
+    MIN(feature_names[SAFE_OFFSET(CAST(position AS INT64))]) AS feature,
     MIN(features[SAFE_OFFSET(CAST(position AS INT64))]) AS smallest,
     MAX(features[SAFE_OFFSET(CAST(position AS INT64))]) AS largest
   FROM nba_predictions.ml_feature_store_v2

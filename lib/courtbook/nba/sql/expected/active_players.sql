@@ -13,7 +13,8 @@ player_games AS (
 expected AS (
   SELECT
     p.game_date AS day,
-    p.player_lookup AS entity
+    p.player_lookup AS entity,
+    TRUE AS is_obtainable
   FROM player_games AS p
   JOIN target_dates AS d ON d.game_date = p.game_date
   WHERE p.earlier_games >= @min_games
