@@ -84,9 +84,9 @@ class Check:
     """One declared check: what is measured, and the rule that decides.
 
     ``measure`` names what is counted. ``ratio`` and ``count`` run the SQL file ``checks/<sql>.sql``, which yields one
-    row with ``numerator`` and ``denominator``, and ``detail`` where words help; the value is their ratio or the numerator. The other measures need no
-    SQL of their own. ``minimum`` and ``maximum`` are inclusive, in the unit of the value. ``names`` are identifiers for
-    the SQL template, ``values`` are query parameters.
+    row with ``numerator`` and ``denominator``, and ``detail`` where words help; the value is their ratio or the
+    numerator. The other measures need no SQL of their own. ``minimum`` and ``maximum`` are inclusive, in the unit of
+    the value. ``names`` are identifiers for the SQL template, ``values`` are query parameters.
     """
 
     id: str

@@ -180,6 +180,7 @@ def _read_outcome(attempt: Path, ledger: Ledger, step: Step, status: int) -> tup
             return Verdict.GO, ExitCode.GO, str(result["why"])
     lines = (attempt / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     said = next((line.strip() for line in reversed(lines) if line.strip()), "it left no message")
-    known = status in {code.value for code in ExitCode} and status != ExitCode.GO
-    exit_code = ExitCode(status) if known else ExitCode.ENGINE
+    # 0 and 1 need a verdict on record; without one, something broke.
+    told = {ExitCode.USAGE, ExitCode.ENGINE, ExitCode.INTERRUPTED, ExitCode.REFUSED}
+    exit_code = ExitCode(status) if status in told else ExitCode.ENGINE
     return Verdict.INTERRUPTED, exit_code, f"the notebook ended without a verdict: {said}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from courtbook import __version__
-from courtbook.errors import CourtbookError, ExitCode
+from courtbook.errors import CourtbookError, ExitCode, Interrupted
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
 
@@ -133,9 +133,6 @@ def _guarded(command: Callable[[], Any]) -> int:
             traceback.print_exc()
         typer.secho(f"error: {error}", err=True, fg="red")
         return int(error.exit_code)
-    except KeyboardInterrupt:
-        typer.secho("interrupted: what was done is on record; start again, only what is missing is planned", err=True)
-        return int(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last resort: a defect must not look like NO-GO, which exits with 1
         if _state["debug"]:
             traceback.print_exc()
@@ -152,10 +149,15 @@ def _guarded(command: Callable[[], Any]) -> int:
 
 
 def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
+    raise Interrupted
 
 
 def main() -> None:
-    """Entry point of the command; a SIGTERM ends it as cleanly as Ctrl-C."""
+    """Entry point of the command; Ctrl-C and SIGTERM end it cleanly."""
+    signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(_guarded(app))
+
+
+if __name__ == "__main__":
+    main()

@@ -89,6 +89,18 @@ class WarehouseError(CourtbookError):
     """The warehouse is missing, locked, damaged or refused a statement."""
 
 
+class Interrupted(CourtbookError):
+    """A person or the system asked the command to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Reason.INTERRUPTED,
+            "The command was interrupted.",
+            where="courtbook",
+            next_action="What was done is on record; start again, only what is missing is planned.",
+        )
+
+
 class GateClosed(CourtbookError):
     """A step that writes was called without the GO that it needs."""
 

@@ -35,6 +35,9 @@ def main(arguments: list[str]) -> int:
     except PapermillExecutionError as error:
         print("\n".join(str(line) for line in error.traceback), file=sys.stderr)  # noqa: T201
         return int(_exit_code("\n".join(error.traceback)))
+    except Exception as error:  # noqa: BLE001 - whatever an engine raises must not exit with 1, which is NO-GO
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+        return int(ExitCode.ENGINE)
     return int(ExitCode.GO) if Path(target).is_file() else int(ExitCode.ENGINE)
 
 

@@ -1,9 +1,15 @@
 -- Features that have one value only in all rows: they carry no information, or something upstream broke.
-SELECT
-  COUNTIF(smallest = largest) AS numerator,
-  COUNT(*) AS denominator,
-  STRING_AGG(IF(smallest = largest, feature, NULL), ', ') AS detail
-FROM (
+-- The playoff flag is left out where the range holds games of one kind only: there it has to be constant.
+WITH
+{% include 'shared/games.sql' %},
+
+kinds AS (
+  SELECT COUNT(DISTINCT g.is_playoffs) AS kinds_of_games
+  FROM counted_games AS g
+  JOIN target_dates AS d ON d.game_date = g.game_date
+),
+
+spread AS (
   SELECT
     position,
     MIN(feature_names[SAFE_OFFSET(CAST(position AS INT64))]) AS feature,
@@ -13,4 +19,12 @@ FROM (
   CROSS JOIN UNNEST(GENERATE_ARRAY(0, 24)) AS position
   WHERE game_date BETWEEN @first_date AND @last_date
   GROUP BY position
-) AS spread
+)
+
+SELECT
+  COUNTIF(s.smallest = s.largest) AS numerator,
+  COUNT(*) AS denominator,
+  STRING_AGG(IF(s.smallest = s.largest, s.feature, NULL), ', ') AS detail
+FROM spread AS s
+CROSS JOIN kinds AS k
+WHERE s.feature != 'playoff_game' OR k.kinds_of_games > 1

@@ -1,0 +1,219 @@
+"""The whole chain on a small league: from the incident's state to GO, and every way to stop before."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from courtbook.catalog import load_catalog
+from courtbook.evidence.bundle import sha256
+from courtbook.evidence.ledger import Ledger
+from small_run import ROOT, Small
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chain")]
+PHASE3 = [table.name for table in load_catalog().tables.values() if table.layer.value == "phase3"]
+PHASE4 = [table.name for table in load_catalog().tables.values() if table.layer.value == "phase4"]
+NOTEBOOKS = [step.notebook for step in load_catalog().steps]
+
+
+@pytest.fixture(scope="module")
+def repaired(tmp_path_factory):
+    """A small project after one full run, with coverage before it and what the command said."""
+    small = Small.make(tmp_path_factory.mktemp("repaired"))
+    assert small.courtbook("prepare", small.params).returncode == 0
+    before = small.coverage()
+    return small, before, small.run()
+
+
+def test_incident_is_repaired_and_judged_go(repaired):
+    small, before, done = repaired
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sum(item["covered_dates"] < item["expected_dates"] for item in before.values()) == 8
+    after = small.coverage()
+    for name in [*PHASE3, *PHASE4]:
+        assert after[name]["covered_dates"] == after[name]["expected_dates"] > 0, name
+        assert after[name]["found_rows"] == after[name]["expected_rows"], name
+    assert all(after[name]["unexpected_dates"] == 0 for name in PHASE4), "rows inside the bootstrap"
+
+
+def test_prints_one_line_a_step_then_verdict_and_archive(repaired):
+    small, _, done = repaired
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:7]] == NOTEBOOKS
+    assert all(re.search(r" GO +\d+\.\d s ", line) for line in lines[:7])
+    assert lines[-2].startswith("GO  small")
+    assert Path(lines[-1].removeprefix("archive: ")) == small.latest
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_executed_notebook_is_kept_whole(repaired, name):
+    small, _, _ = repaired
+    attempt = small.latest / name / "attempt-1"
+    notebook = nbformat.read(attempt / f"{name}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "cells ran in order, none skipped"
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    figures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert figures, "a step shows at least one figure"
+    assert all(output.metadata["image/png"]["alt"] for output in figures)
+    assert any("GO" in "".join(output.get("data", {}).get("text/plain", "")) for output in outputs)
+    assert "<img" in (attempt / f"{name}.html").read_text()
+    assert json.loads((attempt / "result.json").read_text())["verdict"] == "GO"
+
+
+def test_every_declared_check_has_reported(repaired):
+    small, _, _ = repaired
+    reported = {
+        result["id"]
+        for file in small.latest.glob("*/attempt-1/result.json")
+        for gate in json.loads(file.read_text())["gates"]
+        for result in gate["results"]
+    }
+    assert reported == {check.id for check in load_catalog().checks}
+
+
+def test_archive_is_sealed_and_its_ledger_holds(repaired):
+    small, _, _ = repaired
+    manifest = json.loads((small.latest / "manifest.json").read_text())
+    on_disk = {
+        path.relative_to(small.latest).as_posix(): sha256(path)
+        for path in small.latest.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+    assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == on_disk
+    assert manifest["verdict"] == "GO"
+    kinds = [event["kind"] for event in Ledger(small.latest / "ledger.jsonl").events()]
+    assert kinds[0] == "run_started"
+    assert kinds[-1] == "run_ended"
+    assert kinds.count("step_concluded") == 7
+
+
+def test_second_run_finds_nothing_to_do_and_keeps_the_first_archive(repaired):
+    small, _, _ = repaired
+    first = small.latest
+    seal = sha256(first / "manifest.json")
+    done = small.run("--to", "phase3_backfill")
+    assert done.returncode == 0
+    assert "0 table-dates written" in done.stdout
+    assert small.latest != first
+    assert sha256(first / "manifest.json") == seal
+    baseline = (small.latest / "00_preflight" / "attempt-1" / "00_preflight.html").read_text()
+    assert f"Against {first.name}" in baseline
+
+
+def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
+    small = Small.make(tmp_path, more="first_step: phase4_backfill")
+    assert small.courtbook("prepare", small.params).returncode == 0
+    before = sha256(tmp_path / "small.duckdb")
+    done = small.run()
+    assert done.returncode == 1, done.stdout + done.stderr
+    for name in ("team_defense_game_summary", "upcoming_player_game_context", "upcoming_team_game_context"):
+        assert name in done.stdout
+    assert "NO-GO" in done.stdout
+    assert sha256(tmp_path / "small.duckdb") == before
+    kept = small.latest / "30_phase4_backfill" / "attempt-1" / "30_phase4_backfill.ipynb"
+    errors = [
+        output
+        for cell in nbformat.read(kept, as_version=4).cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
+    assert [error.ename for error in errors] == ["NoGo"], "the failed notebook is kept and says why"
+    assert json.loads((small.latest / "manifest.json").read_text())["verdict"] == "NO-GO"
+
+
+def test_writing_cells_refuse_without_the_gate_whoever_calls(tmp_path, monkeypatch):
+    from courtbook.catalog import Layer
+    from courtbook.errors import GateClosed
+    from courtbook.step import Step
+
+    small = Small.make(tmp_path)
+    assert small.courtbook("prepare", small.params).returncode == 0
+    monkeypatch.chdir(tmp_path)
+    step = Step.open("phase4_backfill", params_file=small.params, run_dir=str(tmp_path / "run"))
+    plan = step.plan(Layer.PHASE4)
+    before = sha256(tmp_path / "small.duckdb")
+    with pytest.raises(GateClosed, match="not decided"):
+        step.backfill(plan)
+    step.check("phase3")
+    with pytest.raises(GateClosed, match="closed"):
+        step.backfill(plan)
+    assert sha256(tmp_path / "small.duckdb") == before
+
+
+def test_dry_run_plans_shows_and_writes_nothing(tmp_path):
+    small = Small.make(tmp_path)
+    assert small.courtbook("prepare", small.params).returncode == 0
+    before = sha256(tmp_path / "small.duckdb")
+    done = small.run("--set", "dry_run=true")
+    assert done.returncode == 1
+    assert "dry run" in done.stdout
+    assert "planned and not written" in done.stdout
+    assert sha256(tmp_path / "small.duckdb") == before
+    plan = json.loads((small.latest / "10_phase3_backfill" / "attempt-1" / "plan.json").read_text())
+    assert any(task["dates"] for task in plan["tasks"])
+
+
+def test_a_notebook_that_dies_is_interrupted_not_go(tmp_path):
+    """A kernel that is killed leaves no verdict: the chain says so, with the exit status of a failed engine."""
+    from courtbook.chain import run_step
+    from courtbook.checks.result import Verdict
+    from courtbook.errors import ExitCode
+
+    source = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os\nos.kill(os.getpid(), 9)")])
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(source, tmp_path / "notebooks" / "00_preflight.ipynb")
+    run = tmp_path / "run"
+    run.mkdir()
+    outcome = run_step(
+        load_catalog().step("preflight"), tmp_path / "notebooks", run, Ledger(run / "ledger.jsonl"), tmp_path
+    )
+    assert (outcome.verdict, outcome.exit_code) == (Verdict.INTERRUPTED, ExitCode.ENGINE)
+
+
+def test_a_notebook_that_leaves_early_is_interrupted_not_go(tmp_path):
+    """Leaving by sys.exit satisfies papermill; it does not satisfy the chain."""
+    from courtbook.chain import run_step
+    from courtbook.checks.result import Verdict
+
+    source = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import sys\nsys.exit(0)")])
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(source, tmp_path / "notebooks" / "00_preflight.ipynb")
+    run = tmp_path / "run"
+    run.mkdir()
+    outcome = run_step(
+        load_catalog().step("preflight"), tmp_path / "notebooks", run, Ledger(run / "ledger.jsonl"), tmp_path
+    )
+    assert outcome.verdict is Verdict.INTERRUPTED
+    assert outcome.exit_code != 0
+
+
+def test_a_terminated_run_ends_cleanly_and_says_interrupted(tmp_path):
+    small = Small.make(tmp_path)
+    assert small.courtbook("prepare", small.params).returncode == 0
+    chain = subprocess.Popen(
+        [sys.executable, "-m", "courtbook.cli", "run", small.params, "--runs-dir", str(small.runs)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(small.runs.glob("*/ledger.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    os.kill(chain.pid, signal.SIGTERM)
+    _, stderr = chain.communicate(timeout=60)
+    assert chain.returncode == 4
+    assert "interrupted" in stderr
+    events = Ledger(next(small.runs.glob("*/ledger.jsonl"))).events()
+    assert events[-1]["data"]["verdict"] == "INTERRUPTED"
+    assert small.run("--to", "preflight").returncode == 0, "the warehouse is free again"

@@ -1,0 +1,114 @@
+"""The notebooks as files, and run the way a person runs them: one by one with papermill."""
+
+import ast
+import json
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+from courtbook.catalog import load_catalog
+from courtbook.params import STEP_NAMES
+from small_run import ROOT, Small
+
+SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+IDS = [path.stem for path in SOURCES]
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_one_notebook_a_step_in_the_order_of_the_runbook():
+    assert IDS == [step.notebook for step in load_catalog().steps]
+    assert tuple(step.name for step in load_catalog().steps) == STEP_NAMES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_sources_are_clean(path):
+    content = json.loads(path.read_text())
+    nbformat.validate(content)
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+    for cell in code_cells(path):
+        assert not cell.outputs, "committed with outputs"
+        assert cell.execution_count is None
+        assert "raises-exception" not in cell.metadata.get("tags", [])
+    ids = [cell["id"] for cell in content["cells"]]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_cells_are_thin(path):
+    for cell in code_cells(path):
+        tree = ast.parse(cell.source)  # a magic would not parse
+        for node in ast.walk(tree):
+            assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Try), "belongs into the library"
+            assert "sys" not in getattr(node, "id", ""), "no sys.path, no sys.exit"
+        assert len(cell.source.splitlines()) <= 14
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_parameters_cell_is_annotated_and_explained(path):
+    inferred = papermill.inspect_notebook(str(path))
+    assert set(inferred) == {"params_file", "run_dir", "overrides"}
+    assert all(entry["inferred_type_name"] != "None" and entry["help"] for entry in inferred.values())
+    assert inferred["params_file"]["default"] == '"params/demo.yaml"', "the safe default is the disposable demo"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_ends_in_assertion_and_verdict(path):
+    sources = [cell.source for cell in code_cells(path)]
+    assert sources[-1] == "step.conclude()"
+    assert any(source.lstrip().startswith("assert") or "\nassert" in source for source in sources)
+    assert any("plots." in source for source in sources)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("papermill")
+def test_plain_papermill_one_by_one_shares_one_working_run(tmp_path):
+    small = Small.make(tmp_path)
+    assert small.courtbook("prepare", small.params).returncode == 0
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "params").mkdir()  # makes the folder a project, so that its working run stays in it
+    for source in SOURCES:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "papermill",
+                str(source),
+                str(tmp_path / source.name),
+                "-p",
+                "params_file",
+                small.params,
+            ],
+            cwd=tmp_path / "notebooks",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    concluded = sorted(path.parts[-3] for path in (tmp_path / "runs" / "working-small").glob("*/attempt-1/result.json"))
+    assert concluded == IDS
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("papermill")
+def test_overrides_and_mistakes_in_a_cell_are_understood(tmp_path):
+    small = Small.make(tmp_path)
+    assert small.courtbook("prepare", small.params).returncode == 0
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "params").mkdir()
+    target = tmp_path / "out.ipynb"
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", str(SOURCES[0]), str(target), "-p", "params_file", small.params,
+         "-y", "overrides: {range.ende: 2024-12-01}"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    shown = [output for cell in code_cells(target) for output in cell.outputs if output.output_type == "error"]
+    assert "did you mean 'end'?" in shown[0].evalue
+    assert len(shown[0].traceback) <= 4, "a mistake is three lines, not a traceback"
+    assert not (tmp_path / "runs").exists(), "nothing is written for wrong parameters"
