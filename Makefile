@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := params/demo.yaml
 
-.PHONY: help setup demo test test-fast lint types format lock clean
+.PHONY: help setup demo test test-fast nbval lint types format lock clean
 
 help:            ## show the targets
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -25,6 +25,9 @@ test: $(READY)   ## run all tests
 
 test-fast: $(READY) ## run the tests that need neither kernels nor whole leagues
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+nbval: $(READY)  ## run the notebooks cell by cell over the demo warehouse, as an analyst would
+	@$(BIN)/python -m pytest -c tests/nbval.ini --rootdir . --nbval-lax notebooks
 
 lint: $(READY)   ## lint and check the format, notebooks included
 	@$(BIN)/ruff check .

@@ -21,7 +21,7 @@ def code_cells(path):
 
 
 def test_one_notebook_a_step_in_the_order_of_the_runbook():
-    assert IDS == [step.notebook for step in load_catalog().steps]
+    assert [step.notebook for step in load_catalog().steps] == IDS
     assert tuple(step.name for step in load_catalog().steps) == STEP_NAMES
 
 

@@ -27,7 +27,7 @@ def real(tmp_path_factory):
 def test_verdict_is_no_go_because_the_injury_reports_are_missing(real):
     small, _, done = real
     assert done.returncode == 1, done.stdout + done.stderr
-    last = [line for line in done.stdout.splitlines() if "NO-GO" in line][0]
+    last = next(line for line in done.stdout.splitlines() if "NO-GO" in line)
     assert last.startswith("50_ml_readiness")
     gate = Ledger(small.latest / "ledger.jsonl").last("gate", gate="ml")
     assert gate["blockers"] == ["feature_constant"]

@@ -23,8 +23,12 @@ EOF
     exit 2
 fi
 
-echo "Setting up $venv with $("$python" --version 2>&1) (once; takes a minute or two) ..."
-rm -rf "$venv"
-"$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# The stamp is the lock file itself: only another lock makes another environment.
+if ! cmp -s requirements.lock "$venv/installed.lock"; then
+    echo "Setting up $venv with $("$python" --version 2>&1) (once; takes a minute or two) ..."
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+    cp requirements.lock "$venv/installed.lock"
+fi
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -112,7 +112,12 @@ def run(
     from courtbook.chain import run_chain
     from courtbook.nba.prepare import prepare as build
 
-    steps = [f"{key}={value}" for key, value in (("first_step", first), ("last_step", last)) if value is not None]
+    # A step may be named as in the params file or as its notebook is, "20_phase3_validation".
+    steps = [
+        f"{key}={value.removesuffix('.ipynb').lstrip('0123456789').removeprefix('_')}"
+        for key, value in (("first_step", first), ("last_step", last))
+        if value is not None
+    ]
     params = _load(params_file, [*(settings or ()), *steps])
     if params.source is not None:
         build(params, fresh=False, tell=_note)

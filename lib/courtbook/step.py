@@ -220,7 +220,8 @@ class Step:
 
     def baseline(self) -> tuple[str, Mapping[str, Any]] | None:
         """Return name and recorded coverage of the last earlier run of these parameters, None if there is none."""
-        for run in sorted(self.run.parent.glob(f"*-{self.params.name}"), reverse=True):
+        runs = sorted(self.run.parent.glob("2*Z-*"), reverse=True)
+        for run in (item for item in runs if item.name.partition("-")[2] == self.params.name):
             if run != self.run and (found := Ledger(run / "ledger.jsonl").last("coverage")) is not None:
                 return run.name, found["tables"]
         return None

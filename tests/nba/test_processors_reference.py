@@ -8,6 +8,8 @@ import pytest
 from courtbook.catalog import load_catalog
 from reference import Reference, differences, read_rows
 
+# One process computes the reference for all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reference")]
 DATES = tuple(
     date.fromisoformat(day)
     for day in (
@@ -38,8 +40,6 @@ def reference(league_tables: dict[str, pa.Table]) -> Reference:
     return Reference(league_tables)
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("reference")
 @pytest.mark.parametrize("name", TABLES)
 def test_table_equals_reference(name: str, reference: Reference, league_warehouse: Path) -> None:
     expected = [row for day in DATES if day in reference.season_of for row in reference.rows(name, day)]
@@ -49,8 +49,6 @@ def test_table_equals_reference(name: str, reference: Reference, league_warehous
     assert expected
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("reference")
 @pytest.mark.parametrize("name", ["team_offense_game_summary", "team_defense_game_summary", "player_game_summary"])
 def test_what_happened_equals_reference_on_all_dates(name: str, reference: Reference, league_warehouse: Path) -> None:
     expected = [row for day in reference.season_of for row in reference.rows(name, day)]

@@ -1,0 +1,368 @@
+"""Backfills on copies of the league's warehouse: rows come back, whole dates or nothing."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from courtbook.backfill.runner import (
+    BackfillReport,
+    Batch,
+    replace_dates,
+    require_all_done,
+    run_batch,
+    run_plan,
+)
+from courtbook.calendar import Calendar, read_calendar
+from courtbook.catalog import Layer, load_catalog
+from courtbook.coverage import read_all
+from courtbook.errors import CourtbookError, ExitCode, GateClosed, Reason, WarehouseError
+from courtbook.params import Params
+from courtbook.plan import Plan, Task, make_plan
+from courtbook.warehouse.base import Values
+from courtbook.warehouse.duckdb import DuckDBWarehouse
+from courtbook.warehouse.statement import Statement
+
+CATALOG = load_catalog()
+PROCESSED = [table.name for table in CATALOG.processed]
+LAYER_OF = {table.name: table.layer for table in CATALOG.processed}
+
+
+@dataclass
+class Copy:
+    """A copy of the league's warehouse, with the calendar of all of it."""
+
+    params: Params
+    warehouse: DuckDBWarehouse
+    calendar: Calendar
+    original: Path
+
+    def edit(self, *statements: str) -> None:
+        with duckdb.connect(self.params.warehouse.path) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def delete(self, name: str, dates: Iterable[date]) -> None:
+        table = CATALOG.tables[name]
+        days = ", ".join(f"DATE '{day}'" for day in dates)
+        self.edit(f"DELETE FROM {table.full_name} WHERE {table.date_column} IN ({days})")
+
+    def digest(self, name: str) -> dict[date, tuple[int, str]]:
+        """Return count and hash of the rows of each date, bit by bit."""
+        table = CATALOG.tables[name]
+        with duckdb.connect(self.params.warehouse.path, read_only=True) as connection:
+            found = connection.execute(
+                f"SELECT {table.date_column}, COUNT(*), CAST(SUM(HASH({', '.join(table.columns)})) AS VARCHAR)"
+                f" FROM {table.full_name} GROUP BY ALL"
+            ).fetchall()
+        return {day: (count, value) for day, count, value in found}
+
+    def differences(self, name: str) -> list[tuple[Any, ...]]:
+        """Return the keys and columns in which a table is not what it was, except for processed_at.
+
+        Means depend on the order of summation in their last bits, so numbers may differ by 1e-9.
+        """
+        table = CATALOG.tables[name]
+        unlike = {
+            "FLOAT64": "(a.{0} IS NULL) <> (b.{0} IS NULL) OR ABS(a.{0} - b.{0}) > 1e-9",
+            "ARRAY<FLOAT64>": "LEN(a.{0}) <> LEN(b.{0})"
+            " OR LIST_MAX(LIST_TRANSFORM(LIST_ZIP(a.{0}, b.{0}), LAMBDA z: ABS(z[1] - z[2]))) > 1e-9",
+        }
+        with duckdb.connect(self.params.warehouse.path) as connection:
+            connection.execute(f"ATTACH '{self.original}' AS original (READ_ONLY)")
+            both = f"{table.full_name} AS a FULL JOIN original.{table.full_name} AS b USING ({', '.join(table.key)})"
+            return [
+                (*row, column)
+                for column, kind in table.columns.items()
+                if column != "processed_at" and column not in table.key
+                for row in connection.execute(
+                    f"SELECT {', '.join(table.key)} FROM {both}"
+                    f" WHERE {unlike.get(kind, 'a.{0} IS DISTINCT FROM b.{0}').format(column)} LIMIT 3"
+                ).fetchall()
+            ]
+
+    def plan(self, layer: Layer) -> Plan:
+        return make_plan(CATALOG, layer, read_all(self.warehouse, CATALOG.layer(layer), self.calendar))
+
+    def run(self, plan: Plan, batch_size: int = 250, permit: Callable[[], None] = lambda: None) -> BackfillReport:
+        recorded: list[Batch] = []
+        report = run_plan(
+            plan, self.warehouse, self.calendar, permit=permit, batch_size=batch_size, record=recorded.append
+        )
+        assert recorded == report.batches
+        return report
+
+
+@pytest.fixture
+def copy(copy_warehouse: Callable[[], Params], league_warehouse: Path) -> Copy:
+    """A copy that the test may change."""
+    params = copy_warehouse()
+    warehouse = DuckDBWarehouse(Path(params.warehouse.path))
+    return Copy(params, warehouse, read_calendar(warehouse, params), league_warehouse)
+
+
+def some_dates(copy: Copy) -> list[date]:
+    """Dates of both seasons, early and late, alone and in a row, none in the bootstrap of Phase 4."""
+    after = copy.calendar.dates(after_bootstrap=True)
+    return [after[i] for i in (22, 30, 31, 32, 100, -3, -1)]
+
+
+@pytest.mark.parametrize("name", PROCESSED)
+def test_deleted_dates_come_back_exactly(copy: Copy, name: str) -> None:
+    before = {day: count for day, (count, _) in copy.digest(name).items()}
+    dates = some_dates(copy)
+    copy.delete(name, dates)
+    assert len(copy.digest(name)) == len(before) - len(dates)
+    plan = copy.plan(LAYER_OF[name])
+    assert {task.table.name: len(task.dates) for task in plan.tasks if task.dates} == {name: len(dates)}
+    report = copy.run(plan, batch_size=3)
+    assert report.succeeded
+    assert report.done == len(dates)
+    assert copy.differences(name) == []
+    assert {day: count for day, (count, _) in copy.digest(name).items()} == before
+    assert copy.plan(LAYER_OF[name]).table_dates == 0
+
+
+def test_a_whole_lost_layer_comes_back_exactly(copy: Copy) -> None:
+    names = [table.name for table in CATALOG.layer(Layer.PHASE4)]
+    copy.edit(*(f"DELETE FROM {CATALOG.tables[name].full_name}" for name in names))
+    report = copy.run(copy.plan(Layer.PHASE4), batch_size=90)
+    assert report.succeeded
+    assert {name: copy.differences(name) for name in names} == {name: [] for name in names}
+
+
+@pytest.mark.parametrize("name", ["player_game_summary", "player_daily_cache", "ml_feature_store_v2"])
+def test_a_date_can_be_written_twice(copy: Copy, name: str) -> None:
+    counts = {day: count for day, (count, _) in copy.digest(name).items()}
+    for _ in range(2):
+        replace_dates(copy.warehouse, CATALOG.tables[name], copy.calendar, some_dates(copy))
+        assert copy.differences(name) == []
+        assert {day: count for day, (count, _) in copy.digest(name).items()} == counts
+
+
+def test_rows_of_a_date_are_replaced_and_those_of_other_dates_left_alone(copy: Copy) -> None:
+    dates = some_dates(copy)
+    between = copy.calendar.dates()[60]
+    table = "nba_analytics.player_game_summary"
+    days = ", ".join(f"DATE '{day}'" for day in dates)
+    copy.edit(
+        f"UPDATE {table} SET points = -1 WHERE game_date IN ({days}, DATE '{between}')",
+        f"INSERT INTO {table} SELECT * FROM {table} WHERE game_date = DATE '{dates[0]}'",
+    )
+    spoiled = copy.digest("player_game_summary")
+    run_batch(copy.warehouse, CATALOG.tables["player_game_summary"], copy.calendar, dates)
+    after = copy.digest("player_game_summary")
+    assert {day for day in after if after[day] != spoiled[day]} == set(dates)
+    assert {row[-1] for row in copy.differences("player_game_summary")} == {"points"}
+    copy.edit(f"DELETE FROM {table} WHERE game_date = DATE '{between}'")
+    run_batch(copy.warehouse, CATALOG.tables["player_game_summary"], copy.calendar, [between])
+    assert copy.differences("player_game_summary") == []
+
+
+@pytest.mark.parametrize("damage", ["duplicates", "one row left"])
+def test_partial_dates_are_repaired(copy: Copy, damage: str) -> None:
+    day = some_dates(copy)[3]
+    table = "nba_analytics.team_offense_game_summary"
+    copy.edit(
+        f"INSERT INTO {table} SELECT * FROM {table} WHERE game_date = DATE '{day}' LIMIT 1"
+        if damage == "duplicates"
+        else f"DELETE FROM {table} WHERE game_date = DATE '{day}' AND NOT home_game"
+    )
+    plan = copy.plan(Layer.PHASE3)
+    assert [(task.table.name, task.dates) for task in plan.tasks if task.dates] == [
+        ("team_offense_game_summary", {day: "partial"})
+    ]
+    assert copy.run(plan).succeeded
+    assert copy.differences("team_offense_game_summary") == []
+    assert copy.plan(Layer.PHASE3).table_dates == 0
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 2])
+def test_nothing_is_written_once_the_permit_is_gone(copy: Copy, allowed: int) -> None:
+    dates = some_dates(copy)
+    copy.delete("team_offense_game_summary", dates)
+    asked: list[int] = []
+
+    def permit() -> None:
+        asked.append(1)
+        if len(asked) > allowed:
+            raise GateClosed("closed", where="gate", next_action="none")
+
+    before = copy.digest("team_offense_game_summary")
+    with pytest.raises(GateClosed):
+        copy.run(copy.plan(Layer.PHASE3), batch_size=2, permit=permit)
+    gained = set(copy.digest("team_offense_game_summary")) - set(before)
+    # Seven dates in batches of two, the last two of them in another season.
+    assert gained == set(sorted(dates)[: 2 * allowed])
+
+
+def test_an_empty_plan_asks_for_no_permit_and_writes_nothing(copy: Copy) -> None:
+    def permit() -> None:
+        raise AssertionError("asked")
+
+    report = copy.run(copy.plan(Layer.PHASE3), permit=permit)
+    assert (report.done, report.batches, report.succeeded) == (0, [], True)
+
+
+def test_an_empty_selection_is_refused(copy: Copy) -> None:
+    before = copy.digest("team_offense_game_summary")
+    with pytest.raises(ValueError, match="no dates to replace in nba_analytics"):
+        replace_dates(copy.warehouse, CATALOG.tables["team_offense_game_summary"], copy.calendar, [])
+    assert copy.digest("team_offense_game_summary") == before
+
+
+def double_raw_rows(copy: Copy, day: date) -> None:
+    """Load the team box scores of a date a second time: no processor can make one row of two."""
+    raw = "nba_raw.nbac_team_boxscore"
+    copy.edit(f"INSERT INTO {raw} SELECT * FROM {raw} WHERE game_date = DATE '{day}'")
+
+
+def test_a_failed_date_holds_back_the_readers_of_its_table(copy: Copy) -> None:
+    bad, good, *_ = some_dates(copy)
+    phase3 = [table.name for table in CATALOG.layer(Layer.PHASE3)]
+    before = copy.digest("team_offense_game_summary")
+    for name in phase3:
+        copy.delete(name, [bad, good])
+    double_raw_rows(copy, bad)
+    report = copy.run(copy.plan(Layer.PHASE3))
+    assert not report.succeeded
+    assert set(report.failed) == {("team_offense_game_summary", bad), ("team_defense_game_summary", bad)}
+    assert report.held_back == ["player_game_summary", "upcoming_player_game_context"]
+    assert copy.differences("upcoming_team_game_context") == []
+    written = copy.digest("team_offense_game_summary")
+    assert written[bad][0] == 2 * before[bad][0]
+    assert written[good][0] == before[good][0]
+    for name in report.held_back:
+        assert good not in copy.digest(name)
+    with pytest.raises(CourtbookError) as caught:
+        require_all_done(report, "phase3_backfill")
+    assert caught.value.reason is Reason.WRITE_MISMATCH
+    assert caught.value.exit_code is ExitCode.ENGINE
+    assert str(bad) in caught.value.what
+    assert "player_game_summary" in caught.value.what
+
+
+def test_dates_that_are_done_are_told_from_those_that_failed(copy: Copy) -> None:
+    first, bad, last = sorted(some_dates(copy))[:3]
+    double_raw_rows(copy, bad)
+    batch = run_batch(copy.warehouse, CATALOG.tables["team_offense_game_summary"], copy.calendar, [first, bad, last])
+    assert batch.done == (first, last)
+    assert batch.failed == (bad,)
+    found = copy.digest("team_offense_game_summary")
+    assert batch.rows == sum(found[day][0] for day in (first, bad, last))
+
+
+def test_a_report_without_faults_raises_nothing() -> None:
+    day = date(2024, 1, 1)
+    require_all_done(BackfillReport([Batch("t", (day,), (), 2, 0.1)]), "phase3_backfill")
+    with pytest.raises(CourtbookError, match="held back: \\['t'\\]"):
+        require_all_done(BackfillReport(held_back=["t"]), "phase3_backfill")
+
+
+@pytest.mark.parametrize("name", ["team_offense_game_summary", "player_composite_factors"])
+def test_a_crash_between_delete_and_insert_leaves_the_dates_as_they_were(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before, dates = copy.digest(name), some_dates(copy)
+    execute = DuckDBWarehouse._execute
+
+    def failing(self: DuckDBWarehouse, statement: Statement, values: Values) -> Any:
+        done = execute(self, statement, values)
+        if statement.name == "insert.sql":
+            raise WarehouseError(Reason.QUERY_FAILED, "out of memory", where=statement.name, next_action="none")
+        return done
+
+    monkeypatch.setattr(DuckDBWarehouse, "_execute", failing)
+    with pytest.raises(WarehouseError, match="out of memory"):
+        run_batch(copy.warehouse, CATALOG.tables[name], copy.calendar, dates)
+    monkeypatch.undo()
+    assert copy.digest(name) == before
+
+
+def test_batches_before_a_crash_stay_and_the_next_plan_has_the_rest(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, dates = "team_offense_game_summary", sorted(some_dates(copy))
+    copy.delete(name, dates)
+    execute, inserts = DuckDBWarehouse._execute, []
+
+    def failing(self: DuckDBWarehouse, statement: Statement, values: Values) -> Any:
+        if statement.name == "insert.sql":
+            inserts.append(statement)
+            if len(inserts) == 2:
+                raise KeyboardInterrupt
+        return execute(self, statement, values)
+
+    monkeypatch.setattr(DuckDBWarehouse, "_execute", failing)
+    with pytest.raises(KeyboardInterrupt):
+        copy.run(copy.plan(Layer.PHASE3), batch_size=3)
+    monkeypatch.undo()
+    left = copy.plan(Layer.PHASE3)
+    assert [day for task in left.tasks for day in sorted(task.dates)] == dates[3:]
+    assert copy.run(left).succeeded
+    assert copy.differences(name) == []
+
+
+def test_bootstrap_dates_get_no_phase4_rows_even_if_asked_for(copy: Copy) -> None:
+    early = copy.calendar.days[4].day
+    for table in CATALOG.layer(Layer.PHASE4):
+        replace_dates(copy.warehouse, table, copy.calendar, [early])
+        assert early not in copy.digest(table.name)
+
+
+def test_a_date_without_games_is_emptied(copy: Copy) -> None:
+    day, table = date(2024, 2, 17), "nba_analytics.team_offense_game_summary"
+    assert day not in copy.calendar.dates()
+    copy.edit(f"INSERT INTO {table} BY NAME SELECT * REPLACE (DATE '{day}' AS game_date) FROM {table} LIMIT 2")
+    replace_dates(copy.warehouse, CATALOG.tables["team_offense_game_summary"], copy.calendar, [day])
+    assert day not in copy.digest("team_offense_game_summary")
+
+
+def test_tables_run_after_those_that_they_read(copy: Copy) -> None:
+    day = some_dates(copy)[2]
+    for table in CATALOG.processed:
+        copy.delete(table.name, [day])
+    written: list[str] = []
+    for layer in (Layer.PHASE3, Layer.PHASE4):
+        written += [batch.table for batch in copy.run(copy.plan(layer)).batches]
+    assert sorted(written) == sorted(PROCESSED)
+    for name in written:
+        reads: Mapping[str, int] = {read: written.index(read) for read in CATALOG.tables[name].reads if read in written}
+        assert all(position < written.index(name) for position in reads.values())
+
+
+def test_a_date_without_any_source_is_neither_planned_nor_a_failure(copy: Copy) -> None:
+    day = some_dates(copy)[0]
+    for raw in ("nbac_team_boxscore", "nbac_gamebook_player_stats", "bdl_player_boxscores"):
+        copy.edit(f"DELETE FROM nba_raw.{raw} WHERE game_date = DATE '{day}'")
+    for name in ("team_offense_game_summary", "team_defense_game_summary", "player_game_summary"):
+        copy.delete(name, [day])
+    assert all(
+        day not in task.dates or task.table.name.startswith("upcoming") for task in copy.plan(Layer.PHASE3).tasks
+    )
+    batch = run_batch(copy.warehouse, CATALOG.tables["team_offense_game_summary"], copy.calendar, [day])
+    assert (batch.done, batch.failed, batch.rows) == ((day,), (), 0)
+
+
+def test_readers_of_a_held_back_table_are_held_back_in_turn(copy: Copy) -> None:
+    good, bad = some_dates(copy)[1], some_dates(copy)[0]
+    double_raw_rows(copy, bad)
+    tables = [table for level in CATALOG.levels(Layer.PHASE3) for table in level]
+    plan = Plan(
+        Layer.PHASE3,
+        tuple(
+            Task(table, 0, {bad: "missing"} if table.name == "team_offense_game_summary" else {good: "missing"})
+            for table in tables
+        ),
+    )
+    report = copy.run(plan)
+    assert report.failed == [("team_offense_game_summary", bad)]
+    assert report.held_back == ["player_game_summary", "upcoming_player_game_context"]
+    assert {batch.table for batch in report.batches} == {
+        "team_offense_game_summary",
+        "team_defense_game_summary",
+        "upcoming_team_game_context",
+    }

@@ -1,0 +1,297 @@
+"""Coverage: expected against actual rows by date, on edited copies of the league's warehouse."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from courtbook.calendar import Calendar, read_calendar
+from courtbook.catalog import Layer, load_catalog
+from courtbook.coverage import Coverage, DateState, read_all, read_coverage
+from courtbook.params import Params
+from courtbook.warehouse.duckdb import DuckDBWarehouse
+
+CATALOG = load_catalog()
+PHASE3 = [table.name for table in CATALOG.layer(Layer.PHASE3)]
+PHASE4 = [table.name for table in CATALOG.layer(Layer.PHASE4)]
+ALL_STAR = (date(2024, 2, 16), date(2024, 2, 18))
+COUNTS = ["expected_rows", "obtainable_rows", "actual_rows", "found_rows", "unexpected_rows", "duplicate_rows"]
+
+
+def edit(params: Params, *statements: str) -> None:
+    with duckdb.connect(params.warehouse.path) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def read(params: Params, name: str, dates: list[date] | None = None) -> Coverage:
+    warehouse = DuckDBWarehouse(Path(params.warehouse.path))
+    return read_coverage(warehouse, CATALOG.tables[name], read_calendar(warehouse, params), dates)
+
+
+def on(coverage: Coverage, day: date) -> dict[str, object]:
+    found = coverage.frame[coverage.frame["day"] == day]
+    assert len(found) == 1
+    return dict(found.iloc[0])
+
+
+@pytest.fixture(scope="module")
+def calendar(league_warehouse: Path, warehouse_params: Params) -> Calendar:
+    """The calendar of the whole league."""
+    return read_calendar(DuckDBWarehouse(league_warehouse), warehouse_params)
+
+
+@pytest.fixture(scope="module")
+def whole(league_warehouse: Path, calendar: Calendar) -> dict[str, Coverage]:
+    """The coverage of all tables of the league as it was built."""
+    return read_all(DuckDBWarehouse(league_warehouse), CATALOG.processed, calendar)
+
+
+@pytest.mark.parametrize("name", PHASE3 + PHASE4)
+def test_a_table_that_was_built_is_complete(whole: dict[str, Coverage], name: str) -> None:
+    coverage = whole[name]
+    assert coverage.target
+    assert coverage.ratio == 1.0
+    assert coverage.missing == ()
+    assert coverage.found_rows == coverage.expected_rows > 0
+    assert set(coverage.frame["state"]) <= {DateState.COMPLETE, DateState.EMPTY_BY_RULE}
+    assert not coverage.frame["duplicate_rows"].any()
+
+
+@pytest.mark.parametrize("name", PHASE3)
+def test_phase3_is_expected_on_every_game_date_but_measured_after_the_bootstrap(
+    whole: dict[str, Coverage], calendar: Calendar, name: str
+) -> None:
+    assert whole[name].target == calendar.dates(after_bootstrap=True)
+    assert whole[name].dates_in(DateState.COMPLETE) == calendar.dates()
+
+
+@pytest.mark.parametrize("name", PHASE4)
+def test_phase4_expects_nothing_in_the_bootstrap(whole: dict[str, Coverage], calendar: Calendar, name: str) -> None:
+    after = set(calendar.dates(after_bootstrap=True))
+    assert set(whole[name].target) <= after
+    expected = whole[name].frame.set_index("day")["expected_rows"]
+    assert all(expected.get(day, 0) == 0 for day in set(calendar.dates()) - after)
+
+
+def test_team_zones_begin_with_the_first_team_of_fifteen_games(
+    whole: dict[str, Coverage], calendar: Calendar, league_warehouse: Path
+) -> None:
+    expected = []
+    with duckdb.connect(str(league_warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT game_date, season_year, home_team_tricode, away_team_tricode FROM nba_raw.nbac_schedule"
+            " WHERE game_status = 3 AND (is_regular_season OR is_play_in OR is_playoffs OR is_cup_final)"
+            " ORDER BY game_date"
+        ).fetchall()
+    played: dict[tuple[int, str], int] = {}
+    for day in sorted({row[0] for row in rows}):
+        today = [row for row in rows if row[0] == day]
+        if any(count >= 15 for (season, _), count in played.items() if season == today[0][1]):
+            expected.append(day)
+        for _, season, *teams in today:
+            for team in teams:
+                played[season, team] = played.get((season, team), 0) + 1
+    assert whole["team_defense_zone_analysis"].target == tuple(
+        day for day in expected if day in calendar.dates(after_bootstrap=True)
+    )
+
+
+def test_all_states_of_a_date(copy_warehouse: Callable[[], Params], calendar: Calendar) -> None:
+    params = copy_warehouse()
+    gone, left_over, doubled, extra, foreign = calendar.dates(after_bootstrap=True)[40:45]
+    no_game = next(
+        day for day in (calendar.days[0].day + timedelta(days=n) for n in range(60)) if day not in set(calendar.dates())
+    )
+    table = "nba_analytics.team_offense_game_summary"
+    row = f"INSERT INTO {table} BY NAME SELECT * REPLACE ({{}}) FROM {table} WHERE game_date = DATE '{extra}' LIMIT 1"
+    edit(
+        params,
+        f"DELETE FROM {table} WHERE game_date = DATE '{gone}'",
+        f"DELETE FROM {table} WHERE game_date = DATE '{left_over}' AND team_abbr <>"
+        f" (SELECT MIN(team_abbr) FROM {table} WHERE game_date = DATE '{left_over}')",
+        f"INSERT INTO {table} SELECT * FROM {table} WHERE game_date = DATE '{doubled}'",
+        row.format("'XXX' AS team_abbr"),
+        row.format(f"DATE '{no_game}' AS game_date"),
+        f"UPDATE {table} SET team_abbr = 'Z' || team_abbr WHERE game_date = DATE '{foreign}'",
+    )
+    coverage = read(params, "team_offense_game_summary")
+    states = {day: on(coverage, day)["state"] for day in (gone, left_over, doubled, extra, no_game, foreign)}
+    assert states == {
+        gone: DateState.MISSING,
+        left_over: DateState.PARTIAL,
+        doubled: DateState.PARTIAL,
+        extra: DateState.COMPLETE,
+        no_game: DateState.UNEXPECTED,
+        foreign: DateState.MISSING,
+    }
+    assert coverage.missing == (gone,)
+    assert on(coverage, left_over)["found_rows"] == 1
+    assert on(coverage, doubled)["duplicate_rows"] == on(coverage, doubled)["expected_rows"]
+    assert on(coverage, extra)["unexpected_rows"] == 1
+    assert on(coverage, foreign)["unexpected_rows"] == on(coverage, foreign)["expected_rows"]
+    assert on(coverage, no_game)["expected_rows"] == 0
+    record = coverage.record()
+    assert record["missing"] == [gone.isoformat()]
+    assert record["partial_dates"] == 2
+    assert record["unexpected_dates"] == 1
+    assert record["dates_with_data"] == len(calendar.dates()) - 1 + 1
+    assert record["covered_dates"] == record["expected_dates"] - 1
+    assert record["complete_dates"] == len(calendar.dates()) - 4
+
+
+@pytest.mark.parametrize("name", PHASE3 + PHASE4)
+def test_one_row_left_is_covered_by_the_runbooks_metric_but_partial(
+    copy_warehouse: Callable[[], Params], whole: dict[str, Coverage], name: str
+) -> None:
+    params, table = copy_warehouse(), CATALOG.tables[name]
+    day = whole[name].target[-5]
+    edit(
+        params,
+        f"DELETE FROM {table.full_name} WHERE {table.date_column} = DATE '{day}' AND {table.entity_column} <>"
+        f" (SELECT MIN({table.entity_column}) FROM {table.full_name} WHERE {table.date_column} = DATE '{day}')",
+    )
+    coverage = read(params, name)
+    assert day in coverage.covered
+    assert coverage.ratio == 1.0
+    assert coverage.dates_in(DateState.PARTIAL) == (day,)
+    lost = whole[name].found_rows - coverage.found_rows
+    assert on(coverage, day)["actual_rows"] == 1
+    # A table that allows more rows than its rule names may be left with one of these.
+    assert lost in (on(coverage, day)["expected_rows"] - 1, on(coverage, day)["expected_rows"])
+    assert lost > 0
+
+
+def test_all_star_rows_are_unexpected_and_do_not_count_as_covered(
+    copy_warehouse: Callable[[], Params], calendar: Calendar
+) -> None:
+    assert not set(ALL_STAR) & set(calendar.dates())
+    params = copy_warehouse()
+    table = "nba_analytics.team_offense_game_summary"
+    for day in ALL_STAR:
+        edit(
+            params,
+            f"INSERT INTO {table} BY NAME SELECT * REPLACE (DATE '{day}' AS game_date, 'RKS' AS team_abbr)"
+            f" FROM {table} LIMIT 1",
+        )
+    coverage = read(params, "team_offense_game_summary")
+    assert coverage.dates_in(DateState.UNEXPECTED) == ALL_STAR
+    assert not set(ALL_STAR) & set(coverage.target)
+    assert coverage.ratio == 1.0
+    assert coverage.dates_with_data == len(calendar.dates()) + 2
+
+
+def test_rows_in_the_bootstrap_are_unexpected_in_phase4(
+    copy_warehouse: Callable[[], Params], calendar: Calendar
+) -> None:
+    params, day = copy_warehouse(), calendar.days[3].day
+    table = "nba_precompute.player_daily_cache"
+    edit(
+        params,
+        f"INSERT INTO {table} BY NAME SELECT * REPLACE (DATE '{day}' AS cache_date) FROM {table} LIMIT 2",
+    )
+    assert read(params, "player_daily_cache").dates_in(DateState.UNEXPECTED) == (day,)
+
+
+def test_extra_rows_are_no_fault_where_the_table_allows_them(
+    copy_warehouse: Callable[[], Params], whole: dict[str, Coverage]
+) -> None:
+    name, params = "player_shot_zone_analysis", copy_warehouse()
+    day, table = whole[name].target[0], CATALOG.tables[name]
+    row = f"INSERT INTO {table.full_name} BY NAME SELECT * REPLACE ({{}}) FROM {table.full_name} LIMIT 1"
+    edit(params, row.format(f"DATE '{day}' AS analysis_date, 'nobody' AS player_lookup"))
+    assert on(read(params, name), day)["state"] is DateState.COMPLETE
+
+
+@pytest.mark.parametrize("name", PHASE3 + PHASE4)
+def test_an_empty_table_misses_every_target_date(
+    copy_warehouse: Callable[[], Params], whole: dict[str, Coverage], name: str
+) -> None:
+    params = copy_warehouse()
+    edit(params, f"DELETE FROM {CATALOG.tables[name].full_name}")
+    coverage = read(params, name)
+    assert coverage.covered == ()
+    assert coverage.missing == coverage.target == whole[name].target
+    assert coverage.ratio == 0.0
+    assert coverage.expected_rows == whole[name].expected_rows
+    assert coverage.found_rows == coverage.dates_with_data == 0
+
+
+RAW_BOXES = ("nbac_team_boxscore", "nbac_gamebook_player_stats", "bdl_player_boxscores")
+
+
+def test_dates_without_raw_rows_are_gaps_of_the_source_not_of_the_tables(
+    copy_warehouse: Callable[[], Params], calendar: Calendar
+) -> None:
+    params, day = copy_warehouse(), calendar.dates(after_bootstrap=True)[60]
+    edit(params, *(f"DELETE FROM nba_raw.{raw} WHERE game_date = DATE '{day}'" for raw in RAW_BOXES))
+    for name in ("team_offense_game_summary", "team_defense_game_summary", "player_game_summary"):
+        edit(params, f"DELETE FROM nba_analytics.{name} WHERE game_date = DATE '{day}'")
+        coverage = read(params, name)
+        assert coverage.dates_in(DateState.SOURCE_GAP) == (day,)
+        assert coverage.record()["dates_without_source"] == 1
+        # The runbook's own metric knows no such excuse.
+        assert coverage.missing == (day,)
+        assert coverage.dates_in(DateState.MISSING, DateState.PARTIAL) == ()
+
+
+def test_players_that_no_source_knows_are_unexpected(copy_warehouse: Callable[[], Params], calendar: Calendar) -> None:
+    params, day = copy_warehouse(), calendar.dates()[60]
+    edit(params, *(f"DELETE FROM nba_raw.{raw} WHERE game_date = DATE '{day}'" for raw in RAW_BOXES))
+    coverage = read(params, "player_game_summary")
+    assert on(coverage, day)["expected_rows"] == 0
+    assert on(coverage, day)["state"] is DateState.UNEXPECTED
+
+
+def test_rows_without_a_source_that_are_doubled_are_no_mere_gap(
+    copy_warehouse: Callable[[], Params], calendar: Calendar
+) -> None:
+    params, day = copy_warehouse(), calendar.dates()[60]
+    table = "nba_analytics.team_offense_game_summary"
+    edit(
+        params,
+        *(f"DELETE FROM nba_raw.{raw} WHERE game_date = DATE '{day}'" for raw in RAW_BOXES),
+        f"INSERT INTO {table} SELECT * FROM {table} WHERE game_date = DATE '{day}' LIMIT 1",
+    )
+    assert on(read(params, "team_offense_game_summary"), day)["state"] is DateState.PARTIAL
+
+
+@pytest.mark.parametrize("name", ["team_offense_game_summary", "player_daily_cache"])
+def test_some_dates_are_read_as_the_whole_range_reads_them(
+    league_warehouse: Path, calendar: Calendar, whole: dict[str, Coverage], name: str
+) -> None:
+    some = [whole[name].target[i] for i in (40, 3, 70)]
+    warehouse = DuckDBWarehouse(league_warehouse)
+    coverage = read_coverage(warehouse, CATALOG.tables[name], calendar, some)
+    assert coverage.target == tuple(sorted(some))
+    both = whole[name].frame[whole[name].frame["day"].isin(some)].reset_index(drop=True)
+    assert coverage.frame[["day", *COUNTS]].equals(both[["day", *COUNTS]])
+
+
+def test_a_range_inside_a_season_expects_what_the_whole_range_expects(
+    league_warehouse: Path, warehouse_params: Params, whole: dict[str, Coverage]
+) -> None:
+    inside = warehouse_params.range.model_copy(update={"start": date(2024, 3, 1), "end": date(2024, 3, 31)})
+    params = warehouse_params.model_copy(update={"range": inside})
+    for name in PHASE3 + PHASE4:
+        coverage = read(params, name)
+        both = whole[name].frame[whole[name].frame["day"].between(inside.start, inside.end)].reset_index(drop=True)
+        assert coverage.frame[["day", *COUNTS]].equals(both[["day", *COUNTS]])
+        assert coverage.ratio == 1.0
+
+
+def test_a_range_of_bootstrap_dates_only_has_no_ratio(league_warehouse: Path, warehouse_params: Params) -> None:
+    first = warehouse_params.range.start
+    short = warehouse_params.range.model_copy(update={"end": first + timedelta(days=6)})
+    params = warehouse_params.model_copy(update={"range": short})
+    for name in (*PHASE3, *PHASE4):
+        coverage = read(params, name)
+        assert coverage.target == ()
+        assert coverage.ratio is None
+        assert coverage.record()["coverage"] is None
+
+
+def test_a_raw_table_has_no_coverage(league_warehouse: Path, calendar: Calendar) -> None:
+    with pytest.raises(ValueError, match="nbac_schedule declares no expectation"):
+        read_coverage(DuckDBWarehouse(league_warehouse), CATALOG.tables["nbac_schedule"], calendar)

@@ -1,0 +1,41 @@
+"""Draws docs/demo.png: the coverage of the demo before and after its backfills."""
+
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+from courtbook.backfill.runner import run_plan
+from courtbook.calendar import read_calendar
+from courtbook.catalog import Layer, load_catalog
+from courtbook.coverage import read_all
+from courtbook.nba.prepare import prepare
+from courtbook.params_file import load_params
+from courtbook.plan import make_plan
+from courtbook.report.plots import coverage_map
+from courtbook.step import open_warehouse
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Build the incident's state in a folder of its own, draw it, fill it, draw it again."""
+    with tempfile.TemporaryDirectory() as folder:
+        params = load_params(ROOT / "params" / "demo.yaml", [f"warehouse.path={folder}/demo.duckdb"])
+        prepare(params, fresh=True, tell=print)
+        warehouse, catalog = open_warehouse(params), load_catalog()
+        calendar = read_calendar(warehouse, params)
+        pictures = [coverage_map(read_all(warehouse, catalog.processed, calendar), calendar, "Before: 5 January 2026")]
+        for layer in (Layer.PHASE3, Layer.PHASE4):
+            plan = make_plan(catalog, layer, read_all(warehouse, catalog.layer(layer), calendar))
+            run_plan(plan, warehouse, calendar, permit=lambda: None, batch_size=250, record=lambda _: None)
+        pictures.append(coverage_map(read_all(warehouse, catalog.processed, calendar), calendar, "After the run"))
+    images = [Image.open(BytesIO(picture.png())) for picture in pictures]
+    whole = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), "white")
+    whole.paste(images[0], (0, 0))
+    whole.paste(images[1], (0, images[0].height))
+    whole.quantize(32).save(ROOT / "docs" / "demo.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
