@@ -145,7 +145,7 @@ calculated AS (
   FROM joined
 ),
 
-weighed AS (
+counted AS (
   SELECT
     calculated.*,
     ARRAY_CONCAT(
@@ -153,15 +153,14 @@ weighed AS (
       IF({{ name }} IS NULL, ['{{ name }}'], CAST([] AS ARRAY<STRING>)){{ '' if loop.last else ',' }}
       {% endfor %}
     ) AS default_features,
-    (
-      {% for name, default, source in features -%}
-      {% if name in fallbacks -%}
-      IF(phase4_{{ name }} IS NOT NULL, 100.0, IF({{ name }} IS NOT NULL, 75.0, 0.0)){{ '' if loop.last else ' +' }}
-      {% else -%}
-      IF({{ name }} IS NULL, 0.0, {{ '75.0' if source == 'phase3' else '100.0' }}){{ '' if loop.last else ' +' }}
-      {% endif -%}
-      {% endfor %}
-    ) / {{ features | length }} AS feature_quality_score,
+    -- Values that came from Phase 3: its own three features, and fallbacks for what the cache lacks.
+    {% for name, default, source in features if source == 'phase3' -%}
+    IF({{ name }} IS NULL, 0, 1) +
+    {% endfor -%}
+    {% for name in fallbacks -%}
+    IF(phase4_{{ name }} IS NULL AND {{ name }} IS NOT NULL, 1, 0){{ '' if loop.last else ' +' }}
+    {% endfor -%}
+    AS phase3_values,
     {% for name, default, source in features if source == 'phase4' -%}
     IF({{ 'phase4_' + name if name in fallbacks else name }} IS NULL, 0, 1){{ '' if loop.last else ' +' }}
     {% endfor -%}
@@ -185,7 +184,8 @@ SELECT
   ] AS feature_names,
   {{ features | length }} AS feature_count,
   'v1_baseline_25' AS feature_version,
-  feature_quality_score,
+  -- The mean of weights: 100 for a value of Phase 4 or a calculated one, 75 for one of Phase 3, 0 for a default.
+  100 - (100 * ARRAY_LENGTH(default_features) + 25 * phase3_values) / {{ features | length }} AS feature_quality_score,
   default_features,
   opponent_team_abbr,
   home_game AS is_home,
@@ -196,4 +196,4 @@ SELECT
     ELSE 'mixed'
   END AS data_source,
   @processed_at AS processed_at
-FROM weighed
+FROM counted

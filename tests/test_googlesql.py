@@ -1,0 +1,85 @@
+"""Google's own analyzer reads every statement against the schemas of the catalog."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from courtbook.catalog import load_catalog
+from courtbook.warehouse.statement import render
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("googlesql")]
+CATALOG = load_catalog()
+SQL = Path(__file__).resolve().parents[1] / "lib" / "courtbook" / "nba" / "sql"
+PARAMETERS = {
+    "dates": "ARRAY<DATE>", "first_date": "DATE", "last_date": "DATE", "history_from": "DATE", "seasons_from": "DATE",
+    "skip_days": "INT64", "min_games": "INT64", "bootstrap_days": "INT64", "last_season": "INT64",
+    "processed_at": "TIMESTAMP", "low": "FLOAT64", "high": "FLOAT64", "names": "STRING", "games": "ARRAY<STRING>",
+    "counts": "BOOL",
+}  # fmt: skip
+
+
+def statements():
+    for table in CATALOG.processed:
+        for name in ("coverage", "delete_dates", "insert"):
+            yield pytest.param(f"{name}.sql", {"table": table}, id=f"{name}-{table.name}")
+    for check in CATALOG.checks:
+        if check.sql:
+            names = {"table": CATALOG.tables.get(check.table), **check.names}
+            yield pytest.param(f"checks/{check.sql}.sql", names, id=f"check-{check.id}")
+    for path in chain(SQL.glob("views/*.sql"), SQL.glob("incident/*.sql"), SQL.glob("calendar.sql")):
+        yield pytest.param(path.relative_to(SQL).as_posix(), {}, id=path.stem)
+
+
+@pytest.fixture(scope="module")
+def analyze():
+    """A function that analyses a statement and returns names and types of its columns."""
+    from zetasql.api import Analyzer, CatalogBuilder, TableBuilder, TypeFactory
+    from zetasql.types import AnalyzerOptions, LanguageOptions, TypeKind, ZetaSQLBuiltinFunctionOptions
+
+    kinds = {
+        "STRING": TypeKind.TYPE_STRING, "INT64": TypeKind.TYPE_INT64, "FLOAT64": TypeKind.TYPE_DOUBLE,
+        "BOOL": TypeKind.TYPE_BOOL, "DATE": TypeKind.TYPE_DATE, "TIMESTAMP": TypeKind.TYPE_TIMESTAMP,
+    }  # fmt: skip
+
+    def kind(name):
+        if name.startswith("ARRAY<"):
+            return TypeFactory.create_array_type(kind(name[6:-1]))
+        return TypeFactory.create_simple_type(kinds[name])
+
+    language = LanguageOptions.maximum_features()
+    builder = CatalogBuilder("warehouse")
+    for table in CATALOG.tables.values():
+        declared = TableBuilder(table.name)
+        for column, name in table.columns.items():
+            declared = declared.add_column(column, kind(name))
+        builder = builder.add_table(declared.build())
+    functions = ZetaSQLBuiltinFunctionOptions(language_options=language)
+    parameters = [AnalyzerOptions.QueryParameter(name=name, type=kind(of)) for name, of in PARAMETERS.items()]
+    options = AnalyzerOptions(language_options=language, query_parameters=parameters)
+    analyzer = Analyzer(options, builder.with_builtin_functions(functions).build())
+    names_of = {int(value): name for name, value in kinds.items()}
+
+    def run(sql):
+        # The analyzer's catalog is flat; names of tables are unique without their dataset.
+        resolved = analyzer.analyze_statement(re.sub(r"\bnba_(raw|analytics|precompute|predictions)\.", "", sql))
+        columns = getattr(resolved, "output_column_list", None) or []
+        return [(item.name, names_of.get(item.column.type.type_kind, "ARRAY")) for item in columns]
+
+    return run
+
+
+@pytest.mark.parametrize(("name", "names"), statements())
+def test_statement_is_googlesql(analyze, name, names):
+    analyze(render("nba", name, **names).sql)
+
+
+@pytest.mark.parametrize("table", CATALOG.processed, ids=lambda table: table.name)
+def test_processor_yields_the_declared_columns_and_types(analyze, table):
+    found = analyze(render("nba", f"processors/{table.name}.sql").sql)
+    assert found == [(column, kind.partition("<")[0]) for column, kind in table.columns.items()]
+
+
+def test_the_analyzer_refuses_what_is_not_googlesql(analyze):
+    with pytest.raises(Exception, match="Unrecognized name: nonsense"):
+        analyze("SELECT nonsense FROM nba_raw.nbac_schedule")
