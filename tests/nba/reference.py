@@ -8,6 +8,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,9 @@ class Reference:
         lines = {}
         for player, books in offers.items():
             sides = [
-                statistics.median(pick(rows, key=lambda row: row["snapshot_timestamp"])["points_line"] for rows in books.values())
+                statistics.median(
+                    pick(rows, key=lambda row: row["snapshot_timestamp"])["points_line"] for rows in books.values()
+                )
                 for pick in (max, min)
             ]
             lines[player] = (sides[0], sides[1])
@@ -273,7 +276,9 @@ class Reference:
                 continue
             self.team_rows[key] = numbers
             estimated = numbers["offensive_rebounds"] is None
-            second = 0.235 * (numbers["fg_attempts"] - numbers["fg_makes"]) if estimated else numbers["offensive_rebounds"]
+            second = (
+                0.235 * (numbers["fg_attempts"] - numbers["fg_makes"]) if estimated else numbers["offensive_rebounds"]
+            )
             shots = numbers["fg_attempts"] + 0.44 * numbers["ft_attempts"]
             possessions = shots + numbers["turnovers"] - second
             issues = ["reconstructed"] * (not box) + ["offensive_rebounds_estimated"] * estimated
@@ -307,7 +312,9 @@ class Reference:
                 numbers = {name: box[raw] for name, raw in BOX.items()} | {name: box[name] for name in PLAIN}
                 played, usage = seconds(box["minutes"]), None
                 if played and team:
-                    own, all_of_them = (x["fg_attempts"] + 0.44 * x["ft_attempts"] + x["turnovers"] for x in (numbers, team))
+                    own, all_of_them = (
+                        x["fg_attempts"] + 0.44 * x["ft_attempts"] + x["turnovers"] for x in (numbers, team)
+                    )
                     usage = 100 * own * (team["minutes"] / 5) / (played / 60 * all_of_them)
                 zones: Row = dict.fromkeys(
                     ["paint_makes", "paint_attempts", "mid_range_makes", "mid_range_attempts", "assisted_fg_makes"]
@@ -319,6 +326,7 @@ class Reference:
                     lines[game["game_date"]] = self._median_lines(game["game_date"])
                 line = lines[game["game_date"]].get(player, (None, None))[0]
                 margin = minus(box["points"], line)
+                result = None if margin is None else "OVER" if margin > 0 else "UNDER" if margin < 0 else "PUSH"
                 gamebook = box["source"] == "nbac_gamebook"
                 issues = ["backup_source_used"] * (not gamebook) + ["shot_zones_unavailable"] * (not has_zones)
                 issues += ["usage_rate_above_60"] * (usage is not None and usage > 60)
@@ -335,7 +343,7 @@ class Reference:
                     "ts_pct": ratio(box["points"], 2 * (numbers["fg_attempts"] + 0.44 * numbers["ft_attempts"])),
                     "efg_pct": ratio(numbers["fg_makes"] + 0.5 * numbers["three_pt_makes"], numbers["fg_attempts"]),
                     "points_line": line,
-                    "over_under_result": None if margin is None else ("PUSH", "OVER", "UNDER")[(margin > 0) - (margin < 0)],
+                    "over_under_result": result,
                     "margin": margin,
                     "win_flag": game["margin"] > 0,
                     "starter_flag": None,
@@ -345,11 +353,9 @@ class Reference:
         return rows
 
     def _defense(self) -> list[Row]:
-        team_of = {(row["game_id"], row["player_lookup"]): row["team_abbr"] for row in self.zone_rows.values()}
-        team_of = {key: row["team_abbr"] for key, row in self.zone_rows.items()}
         zones = defaultdict(list)
-        for key, row in self.zone_rows.items():
-            zones[key[0], team_of[key]].append(row)
+        for (game_id, _), row in self.zone_rows.items():
+            zones[game_id, row["team_abbr"]].append(row)
         rows = []
         for game in self.games:
             own_key, key = (game["game_id"], game["team_abbr"]), (game["game_id"], game["opponent_team_abbr"])
@@ -361,7 +367,8 @@ class Reference:
             issues += ["offensive_rebounds_estimated"] * (other["offensive_rebounds"] is None)
             issues += ["shot_zones_unavailable"] * (key not in zones)
             rows.append({
-                **{name: game[name] for name in ("game_id", "game_date", "season_year", "opponent_team_abbr", "home_game")},
+                **{name: game[name] for name in ("game_id", "game_date", "season_year")},
+                **{name: game[name] for name in ("opponent_team_abbr", "home_game")},
                 "defending_team_abbr": game["team_abbr"],
                 "points_allowed": other["points"],
                 **{f"opp_{name}": other[name] for name in (*BOX, "rebounds", "assists")},
@@ -398,7 +405,9 @@ class Reference:
             "offense": mean(row.get("offensive_rating") for row in own),
             "defense": mean(row.get("offensive_rating") for row in others),
             "rest": (day - before[-1]["game_date"]).days if before else None,
-            "wins": [self.offense[key]["win_flag"] for game in before if (key := (game["game_id"], team)) in self.offense],
+            "wins": [
+                self.offense[key]["win_flag"] for game in before if (key := (game["game_id"], team)) in self.offense
+            ],
         }
 
     def _stars(self, season: int, team: str, day: date) -> list[str]:
@@ -460,7 +469,7 @@ class Reference:
             week, fortnight = _within(before, day, 7), _within(before, day, 14)
             minutes = [sum(row["minutes_played"] or 0 for row in games) for games in (week, fortnight)]
             rest = (day - before[-1]["game_date"]).days if before else None
-            pairs = [(b["game_date"] - a["game_date"]).days for a, b in zip(fortnight, fortnight[1:], strict=False)]
+            pairs = [(b["game_date"] - a["game_date"]).days for a, b in pairwise(fortnight)]
             status, out = None, None
             if report is not None:
                 status = report[player]["injury_status"] if player in report else "available"

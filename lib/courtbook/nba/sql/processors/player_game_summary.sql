@@ -17,10 +17,11 @@ zone_games AS (
 joined AS (
   SELECT
     b.*,
-    IF(DIV((b.seconds + 3), 6) > 0, DIV((b.seconds + 3), 6) / 10, NULL) AS minutes_played,
+    IF(b.seconds >= 3, DIV(b.seconds + 3, 6) / 10, NULL) AS minutes_played,
+    -- Below three seconds minutes_played is NULL, and so is usage: it would run into the thousands.
     100 * SAFE_DIVIDE(
       (b.fg_attempts + 0.44 * b.ft_attempts + b.turnovers) * (240 + 25 * o.overtime_periods) / 5,
-      b.seconds / 60 * (o.fg_attempts + 0.44 * o.ft_attempts + o.turnovers)
+      IF(b.seconds >= 3, b.seconds, NULL) / 60 * (o.fg_attempts + 0.44 * o.ft_attempts + o.turnovers)
     ) AS usage_rate,
     g.game_id IS NOT NULL AS has_zones,
     IF(z.player_lookup IS NULL AND g.game_id IS NOT NULL, 0, z.paint_makes) AS paint_makes,

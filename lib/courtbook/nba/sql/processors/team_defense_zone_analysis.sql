@@ -39,8 +39,8 @@ samples AS (
     team_abbr,
     COUNT(*) AS games_in_sample,
     COUNTIF(has_zones) AS zone_games_in_sample,
-    SAFE_DIVIDE(SUM(IF(has_zones, opp_paint_makes, NULL)), SUM(IF(has_zones, opp_paint_attempts, NULL))) AS paint_pct,
-    SAFE_DIVIDE(SUM(IF(has_zones, opp_mid_range_makes, NULL)), SUM(IF(has_zones, opp_mid_range_attempts, NULL))) AS mid_range_pct,
+    SAFE_DIVIDE(SUM(IF(has_zones, opp_paint_makes, NULL)), SUM(IF(opp_paint_makes IS NULL, NULL, opp_paint_attempts))) AS paint_pct,
+    SAFE_DIVIDE(SUM(IF(has_zones, opp_mid_range_makes, NULL)), SUM(IF(opp_mid_range_makes IS NULL, NULL, opp_mid_range_attempts))) AS mid_range_pct,
     SAFE_DIVIDE(SUM(opp_three_pt_makes), SUM(opp_three_pt_attempts)) AS three_pt_pct,
     AVG(IF(has_zones, opp_paint_attempts, NULL)) AS paint_attempts,
     AVG(IF(has_zones, opp_mid_range_attempts, NULL)) AS mid_range_attempts,
@@ -57,8 +57,8 @@ samples AS (
 league AS (
   SELECT
     d.game_date AS analysis_date,
-    SAFE_DIVIDE(SUM(IF(g.has_zones, g.opp_paint_makes, NULL)), SUM(IF(g.has_zones, g.opp_paint_attempts, NULL))) AS paint_pct,
-    SAFE_DIVIDE(SUM(IF(g.has_zones, g.opp_mid_range_makes, NULL)), SUM(IF(g.has_zones, g.opp_mid_range_attempts, NULL))) AS mid_range_pct,
+    SAFE_DIVIDE(SUM(IF(g.has_zones, g.opp_paint_makes, NULL)), SUM(IF(g.opp_paint_makes IS NULL, NULL, g.opp_paint_attempts))) AS paint_pct,
+    SAFE_DIVIDE(SUM(IF(g.has_zones, g.opp_mid_range_makes, NULL)), SUM(IF(g.opp_mid_range_makes IS NULL, NULL, g.opp_mid_range_attempts))) AS mid_range_pct,
     SAFE_DIVIDE(SUM(g.opp_three_pt_makes), SUM(g.opp_three_pt_attempts)) AS three_pt_pct
   FROM target_dates AS d
   JOIN defense AS g ON g.game_date >= DATE_SUB(d.game_date, INTERVAL 30 DAY) AND g.game_date < d.game_date

@@ -40,7 +40,8 @@ history AS (
     COUNT(*) OVER last_14_days AS games_in_last_14_days,
     COALESCE(SUM(minutes_played) OVER last_7_days, 0.0) AS minutes_in_last_7_days,
     COALESCE(SUM(minutes_played) OVER last_14_days, 0.0) AS minutes_in_last_14_days,
-    COUNTIF(DATE_DIFF(game_date, last_game_date, DAY) = 1) OVER (
+    -- Not COUNTIF: over an empty window the embedded warehouse would make it NULL.
+    COUNT(IF(DATE_DIFF(game_date, last_game_date, DAY) = 1, 1, NULL)) OVER (
       PARTITION BY player_lookup, season_year
       ORDER BY UNIX_DATE(game_date)
       RANGE BETWEEN 13 PRECEDING AND 1 PRECEDING
@@ -89,7 +90,8 @@ season_minutes AS (
     ) AS minutes_so_far
   FROM rosters AS r
   JOIN team_games AS t ON t.season_year = r.season_year AND t.team_abbr = r.team_abbr
-  LEFT JOIN player_days AS p ON p.game_id = t.game_id AND p.player_lookup = r.player_lookup
+  LEFT JOIN player_days AS p
+    ON p.game_id = t.game_id AND p.team_abbr = r.team_abbr AND p.player_lookup = r.player_lookup
 ),
 
 stars AS (
@@ -102,14 +104,25 @@ stars AS (
   QUALIFY ROW_NUMBER() OVER (PARTITION BY game_date, team_abbr ORDER BY minutes_so_far DESC, player_lookup) <= 3
 ),
 
-stars_out AS (
+-- Out for this team: who was traded away is no teammate any more, and nobody is his own.
+stars_missing AS (
   SELECT
     s.game_date,
     s.team_abbr,
-    COUNT(*) AS star_teammates_out
+    s.player_lookup
   FROM stars AS s
-  JOIN injuries AS i ON i.game_date = s.game_date AND i.player_lookup = s.player_lookup AND i.injury_status = 'out'
-  GROUP BY s.game_date, s.team_abbr
+  JOIN injuries AS i
+    ON i.game_date = s.game_date AND i.player_lookup = s.player_lookup AND i.team_abbr = s.team_abbr
+    AND i.injury_status = 'out'
+),
+
+stars_out AS (
+  SELECT
+    game_date,
+    team_abbr,
+    COUNT(*) AS stars_out
+  FROM stars_missing
+  GROUP BY game_date, team_abbr
 ),
 
 scored AS (
@@ -119,7 +132,7 @@ scored AS (
     opponent.days_since_last_game AS opponent_days_rest,
     opponent.pace_last_10 AS opponent_pace_last_10,
     opponent.def_rating_last_10 AS opponent_def_rating_last_10,
-    IF(r.game_date IS NULL, NULL, COALESCE(o.star_teammates_out, 0)) AS star_teammates_out,
+    IF(r.game_date IS NULL, NULL, COALESCE(o.stars_out, 0) - IF(own.player_lookup IS NULL, 0, 1)) AS star_teammates_out,
     IF(r.game_date IS NULL, NULL, COALESCE(i.injury_status, 'available')) AS player_status,
     prop.closing_line,
     prop.opening_line,
@@ -140,6 +153,8 @@ scored AS (
   LEFT JOIN team_form AS opponent ON opponent.game_id = h.game_id AND opponent.team_abbr = h.opponent_team_abbr
   LEFT JOIN reported_dates AS r ON r.game_date = h.game_date
   LEFT JOIN stars_out AS o ON o.game_date = h.game_date AND o.team_abbr = h.team_abbr
+  LEFT JOIN stars_missing AS own
+    ON own.game_date = h.game_date AND own.team_abbr = h.team_abbr AND own.player_lookup = h.player_lookup
   LEFT JOIN injuries AS i ON i.game_date = h.game_date AND i.player_lookup = h.player_lookup
   LEFT JOIN prop_lines AS prop ON prop.game_date = h.game_date AND prop.player_lookup = h.player_lookup
   LEFT JOIN game_lines AS l ON l.game_id = h.game_id AND l.team_abbr = h.team_abbr

@@ -12,7 +12,8 @@ source_rows AS (
     b.player_lookup,
     b.player_name AS player_full_name,
     b.team_abbr,
-    COALESCE(b.minutes, CAST(CAST(ROUND(b.minutes_decimal) AS INT64) AS STRING)) AS minutes,
+    b.minutes,
+    b.minutes_decimal,
     b.points,
     b.field_goals_made AS fg_makes,
     b.field_goals_attempted AS fg_attempts,
@@ -41,6 +42,7 @@ source_rows AS (
     b.player_full_name,
     b.team_abbr,
     b.minutes,
+    CAST(NULL AS FLOAT64) AS minutes_decimal,
     b.points,
     b.field_goals_made AS fg_makes,
     b.field_goals_attempted AS fg_attempts,
@@ -74,10 +76,14 @@ box_scores AS (
     t.home_game,
     t.margin,
     s.*,
-    IF(
-      STRPOS(s.minutes, ':') > 0,
-      60 * SAFE_CAST(SPLIT(s.minutes, ':')[SAFE_OFFSET(0)] AS INT64) + SAFE_CAST(SPLIT(s.minutes, ':')[SAFE_OFFSET(1)] AS INT64),
-      60 * SAFE_CAST(s.minutes AS INT64)
+    COALESCE(
+      IF(
+        STRPOS(s.minutes, ':') > 0,
+        60 * SAFE_CAST(SPLIT(s.minutes, ':')[SAFE_OFFSET(0)] AS INT64)
+          + SAFE_CAST(SPLIT(s.minutes, ':')[SAFE_OFFSET(1)] AS INT64),
+        60 * SAFE_CAST(s.minutes AS INT64)
+      ),
+      CAST(ROUND(60 * s.minutes_decimal) AS INT64)
     ) AS seconds
   FROM source_rows AS s
   JOIN team_games AS t ON t.game_id = s.game_id AND t.team_abbr = s.team_abbr

@@ -1,0 +1,185 @@
+"""The command as a user meets it: wrong input ends in one clear line, the right exit status, and nothing written."""
+
+import json
+import subprocess
+import sys
+import time
+
+import duckdb
+import pytest
+from small_run import ROOT, Small
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A prepared small project; tests only read it."""
+    project = Small.make(tmp_path_factory.mktemp("cli"))
+    done = project.courtbook("prepare", project.params)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def expect_one_line(done, code, *words):
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == code, done.stdout + done.stderr
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+HOLD = """\
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+BAD_SETTINGS = [
+    ("rnage.start=2024-11-01", ["rnage", "did you mean 'range'?"]),
+    ("backfill.sampl_dates=1", ["backfill.sampl_dates", "did you mean 'sample_dates'?"]),
+    ("spot_check_games=[0022400061]", ["spot_check_games", "0022400061", "4849713", "quote it"]),
+    ("range.start=2025-01-01", ["start 2025-01-01 lies after end 2024-12-31"]),
+    ("range.start=2024-13-01", ["--set range.start=2024-13-01"]),
+    ("dry_run=perhaps", ["dry_run", "valid boolean"]),
+    ("first_step=phase5", ["first_step"]),
+    ("dry_run", ["key=value"]),
+]
+
+
+@pytest.mark.parametrize(("setting", "words"), BAD_SETTINGS, ids=[setting for setting, _ in BAD_SETTINGS])
+def test_wrong_parameters_are_refused_before_anything_is_written(small, setting, words):
+    before = files(small.folder)
+    expect_one_line(small.run("--set", setting), 2, *words)
+    assert files(small.folder) == before
+
+
+def test_range_without_games_is_refused(small):
+    before = files(small.folder)
+    done = small.run("--set", "range.start=2024-08-01", "--set", "range.end=2024-08-31")
+    expect_one_line(done, 2, "No game that counts", "2024-08-01 to 2024-08-31")
+    assert files(small.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: [open", ["not valid YAML", "line 1"]),
+        ("just a sentence", ["mapping"]),
+        ("name: x\nname: y", ["stands twice"]),
+        ("\x00\x01", ["not valid YAML"]),
+    ],
+)
+def test_a_params_file_that_is_none(small, tmp_path, text, words):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text)
+    expect_one_line(small.courtbook("run", str(file), "--runs-dir", str(tmp_path / "runs")), 2, str(file), *words)
+    assert files(tmp_path) == ["wrong.yaml"]
+
+
+def test_a_params_file_that_is_not_there(small):
+    expect_one_line(small.courtbook("run", "params/nowhere.yaml"), 2, "params/nowhere.yaml", "no such params file")
+
+
+def test_a_missing_warehouse_names_the_file_and_the_command_that_builds_it(small, tmp_path):
+    path = tmp_path / "nowhere.duckdb"
+    for command in ("coverage", "run"):
+        done = small.courtbook(command, small.params, "--set", f"warehouse.path={path}", "--set", "source=null")
+        expect_one_line(done, 3, str(path), "does not exist", "courtbook prepare")
+    assert files(tmp_path) == []
+
+
+def test_a_corrupted_warehouse_is_named(small, tmp_path):
+    path = tmp_path / "broken.duckdb"
+    path.write_bytes(b"not a database" * 1000)
+    done = small.run("--set", f"warehouse.path={path}")
+    expect_one_line(done, 3, str(path), "--fresh")
+    assert files(tmp_path) == ["broken.duckdb"]
+
+
+def test_a_locked_warehouse_is_refused_and_its_holder_named(small):
+    path = small.folder / "small.duckdb"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert holder.stdout.readline() == "held\n"
+        before = files(small.folder)
+        for done in (small.run(), small.courtbook("coverage", small.params)):
+            expect_one_line(done, 5, str(path), f"PID {holder.pid}")
+        assert files(small.folder) == before
+    finally:
+        holder.communicate()
+    assert small.courtbook("coverage", small.params).returncode == 0
+
+
+def test_debug_shows_where(small):
+    done = small.courtbook("--debug", "coverage", "params/nowhere.yaml")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_prepare_leaves_an_existing_warehouse_alone_unless_told(small):
+    path = small.folder / "small.duckdb"
+    before = path.stat().st_mtime_ns
+    done = small.courtbook("prepare", small.params)
+    assert done.returncode == 0
+    assert "exists already" in done.stdout
+    assert path.stat().st_mtime_ns == before
+    time.sleep(0.01)
+    assert small.courtbook("prepare", small.params, "--fresh").returncode == 0
+    assert path.stat().st_mtime_ns != before
+
+
+def test_what_a_warehouse_holds_does_not_depend_on_the_range_of_the_run_that_built_it(small, tmp_path):
+    path = tmp_path / "narrow.duckdb"
+    settings = ["--set", f"warehouse.path={path}"]
+    narrow = [*settings, "--set", "range.end=2024-11-05"]
+    assert small.courtbook("prepare", small.params, *narrow).returncode == 0
+    done = small.courtbook("coverage", small.params, *settings, "--json")
+    assert json.loads(done.stdout) == list(small.coverage().values())
+
+
+def test_load_refuses_bad_files_with_every_problem_and_loads_nothing(small, tmp_path):
+    folder = tmp_path / "input"
+    folder.mkdir()
+    (folder / "games.csv").write_text("game_id,game_date\n22100001,2021-10-19\n")
+    target = tmp_path / "loaded.duckdb"
+    done = small.courtbook("load", str(folder), "--warehouse", str(target))
+    assert done.returncode == 2
+    assert "games.csv" in done.stderr
+    assert "season_type" in done.stderr
+    assert "player_boxscores" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not target.exists()
+
+
+def test_load_fills_raw_tables_and_a_run_takes_it_from_there(small, tmp_path):
+    folder = ROOT.parent / "shared" / "data" / "nba"
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}")
+    target = tmp_path / "loaded.duckdb"
+    done = small.courtbook("load", str(folder), "--warehouse", str(target))
+    assert done.returncode == 0, done.stderr
+    assert "nbac_gamebook_player_stats 140,685" in done.stdout
+    with duckdb.connect(str(target), read_only=True) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM nba_raw.nbac_schedule").fetchone() == (6774,)
+    settings = ["--set", f"warehouse.path={target}", "--set", "source=null"]
+    assert small.courtbook("coverage", "params/real.yaml", *settings).returncode == 0
+
+
+def test_help_names_every_command(small):
+    done = small.courtbook("--help")
+    assert done.returncode == 0
+    for command in ("prepare", "load", "coverage", "run"):
+        assert command in done.stdout
+    assert small.courtbook("--version").stdout.startswith("courtbook 0.")
+    assert small.courtbook("coverag").returncode == 2
