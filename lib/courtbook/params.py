@@ -126,4 +126,4 @@ class Params(_Strict):
 
     def to_yaml(self) -> str:
         """Return the resolved parameters as a params file."""
-        return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))

@@ -1,7 +1,6 @@
 """Reading a params file: strict, with one clear line for each mistake."""
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,9 +37,11 @@ def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 
 
 def _construct_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [key.value for key, _ in node.value]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' stands twice", node.start_mark)
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' stands twice", key.start_mark)
+        seen.add(key.value)
     return loader.construct_mapping(node, deep=True)
 
 
@@ -83,26 +84,34 @@ def _parse(text: str, where: str) -> Any:
         ) from error
 
 
-def _apply(content: dict[str, Any], settings: Iterable[str]) -> None:
-    for setting in settings:
-        key, sign, text = setting.partition("=")
-        if not sign or not key.strip():
-            raise ParameterError(
-                "A setting is written as key=value.",
-                where=f"--set {setting}",
-                next_action="Example: --set range.end=2025-06-22.",
-            )
-        *parents, last = key.strip().split(".")
-        target = content
-        for parent in parents:
-            target = target.setdefault(parent, {})
-            if not isinstance(target, dict):
-                raise ParameterError(
-                    f"'{parent}' has no parameters below it.",
-                    where=f"--set {setting}",
-                    next_action="Check the name.",
-                )
-        target[last] = _parse(text, f"--set {setting}")
+def _setting(text: str) -> tuple[str, Any]:
+    """Read ``key=value`` as the command line gives it; the value is YAML."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise ParameterError(
+            "A setting is written as key=value.",
+            where=f"--set {text}",
+            next_action="Example: --set range.end=2025-06-22.",
+        )
+    return key.strip(), _parse(value, f"--set {text}")
+
+
+def _parts(key: str) -> list[str]:
+    """Split a dotted key; what stands between ``thresholds.`` and its bound is a check's id, dots and all."""
+    first, *rest = key.split(".")
+    if first == "thresholds" and len(rest) > 1 and rest[-1] in ThresholdParams.model_fields:
+        return [first, ".".join(rest[:-1]), rest[-1]]
+    return [first, *rest]
+
+
+def _replace(content: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = _parts(key)
+    target = content
+    for parent in parents:
+        target = target.setdefault(parent, {})
+        if not isinstance(target, dict):
+            raise ParameterError(f"'{parent}' has no parameters below it.", where=key, next_action="Check the name.")
+    target[last] = value
 
 
 _MODELS: dict[str, type[BaseModel]] = {
@@ -187,8 +196,8 @@ def load_params(file: Path, settings: Iterable[str] = (), overrides: Mapping[str
         ) from error
     content = _parse(text, str(file))
     if isinstance(content, dict):
-        _apply(content, settings)
-        _apply(content, [f"{key}={json.dumps(value, default=str)}" for key, value in (overrides or {}).items()])
+        for key, value in [*map(_setting, settings), *(overrides or {}).items()]:
+            _replace(content, key, value)
     params = validate(content, str(file))
     root = project_root(file.parent)
     located = params.warehouse.model_copy(update={"path": str((root / params.warehouse.path).resolve())})

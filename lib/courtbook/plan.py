@@ -50,7 +50,10 @@ class Plan:
         common = sorted(set.intersection(*needed))[-count:] if needed and count else []
         return Plan(
             self.layer,
-            tuple(Task(task.table, task.level, {day: task.dates[day] for day in common}) for task in self.tasks)
+            tuple(
+                Task(task.table, task.level, {day: task.dates[day] for day in common if day in task.dates})
+                for task in self.tasks
+            )
             if common
             else (),
         )

@@ -133,7 +133,7 @@ def run_check(scope: Scope, check: Check) -> CheckResult:
     try:
         found = _MEASURES[check.measure](scope, check)
         status = judge(check, found.value, minimum=minimum, maximum=maximum)
-    except (CourtbookError, KeyError, ValueError, TypeError) as error:
+    except (CourtbookError, LookupError, ValueError, TypeError, AttributeError) as error:
         found = Measured(None, None, None, detail=f"{type(error).__name__}: {error}")
         status = Status.ERROR
     return CheckResult(

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -18,12 +19,12 @@ PACKAGES = ("courtbook", "duckdb", "sqlglot", "pandas", "papermill", "pandas-gbq
 
 def write_once(path: Path, text: str) -> None:
     """Write a file completely or not at all, and never over an existing one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         os.link(temporary, path)
     except FileExistsError as error:
         raise CourtbookError(
@@ -33,7 +34,7 @@ def write_once(path: Path, text: str) -> None:
             next_action="Start a new run.",
         ) from error
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -58,13 +59,18 @@ def new_run(runs: Path, name: str) -> Path:
 
 
 def new_attempt(run: Path, step: str) -> Path:
-    """Make the folder of the next attempt at a step."""
+    """Make the folder of the next attempt at a step; two that begin at once get one each."""
     parent = run / step
     parent.mkdir(parents=True, exist_ok=True)
-    number = len(list(parent.glob("attempt-*"))) + 1
-    folder = parent / f"attempt-{number}"
-    folder.mkdir()
-    return folder
+    number = max((int(path.name.removeprefix("attempt-")) for path in parent.glob("attempt-*")), default=0)
+    while True:
+        number += 1
+        folder = parent / f"attempt-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
 
 
 def sha256(path: Path) -> str:

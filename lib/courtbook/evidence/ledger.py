@@ -1,4 +1,4 @@
-"""The ledger of a run: one event a line, each carrying the hash of the line before."""
+"""The ledger of a run: one event a line, each with its own hash and that of the event before."""
 
 import fcntl
 import getpass
@@ -22,6 +22,10 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def _digest(event: Event) -> str:
+    return hashlib.sha256(canonical_json(event).encode()).hexdigest()
+
+
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -43,20 +47,21 @@ class Ledger:
 
     def append(self, kind: str, **data: object) -> None:
         """Add an event and force it to the disk; safe against another process that appends too."""
-        with self.path.open("a+", encoding="utf-8") as file:
+        with self.path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            lines = file.read().splitlines()
-            event = {
+            events = self._read(file.read())
+            event: dict[str, Any] = {
                 "kind": kind,
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
                 "host": socket.gethostname(),
                 "user": _user(),
                 "process": os.getpid(),
-                "previous": hashlib.sha256(lines[-1].encode()).hexdigest() if lines else _START,
+                "previous": events[-1]["hash"] if events else _START,
                 "data": data,
             }
-            file.write(canonical_json(event) + "\n")
+            line = canonical_json({**event, "hash": _digest(event)}) + "\n"
+            file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -68,19 +73,24 @@ class Ledger:
         CourtbookError
             If a line was changed, removed or torn.
         """
-        if not self.path.exists():
-            return ()
+        return self._read(self.path.read_bytes()) if self.path.exists() else ()
+
+    def _read(self, content: bytes) -> tuple[Event, ...]:
         events: list[Event] = []
         previous = _START
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+        if content and not content.endswith(b"\n"):
+            raise self._broken("its last line has no end")
+        for number, line in enumerate(content.split(b"\n")[:-1], start=1):
             try:
                 event = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise self._broken(f"line {number} is not JSON") from error
-            if event["previous"] != previous:
-                raise self._broken(f"line {number} does not carry the hash of the line before")
-            events.append(event)
-            previous = hashlib.sha256(line.encode()).hexdigest()
+                stated = event.pop("hash")
+                known = event["previous"] == previous and stated == _digest(event)
+            except (ValueError, TypeError, AttributeError, KeyError) as error:
+                raise self._broken(f"line {number} is no event") from error
+            if not known:
+                raise self._broken(f"line {number} is not the one that was written, or one before it is gone")
+            events.append({**event, "hash": stated})
+            previous = stated
         return tuple(events)
 
     def _broken(self, what: str) -> CourtbookError:

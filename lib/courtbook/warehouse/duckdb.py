@@ -86,6 +86,20 @@ class DuckDBWarehouse:
                     where=str(self.path),
                     next_action="Wait until that process has ended, or end it; then start again.",
                 ) from error
+            if isinstance(error, duckdb.ConnectionException):
+                raise WarehouseError(
+                    Reason.WAREHOUSE_LOCKED,
+                    "The warehouse file is open in this very process.",
+                    where=str(self.path),
+                    next_action="Close your own connection to it, then run this again.",
+                ) from error
+            if isinstance(error, duckdb.ParserException | duckdb.InvalidInputException):
+                raise WarehouseError(
+                    Reason.BAD_PARAMETER,
+                    f"DuckDB refuses the settings: {message.splitlines()[0]}",
+                    where=f"warehouse.memory: {self.memory}",
+                    next_action="Write it as DuckDB does, such as 900MB.",
+                ) from error
             raise WarehouseError(
                 Reason.WAREHOUSE_CORRUPT,
                 f"The warehouse file cannot be opened: {message.splitlines()[0]}",
@@ -159,16 +173,13 @@ class DuckDBWarehouse:
 
     def refill(self, tables: Iterable[tuple[Table, "pa.Table"]]) -> None:
         """Replace all rows of some tables in one transaction, columns by name."""
-        with self._transaction() as connection:
-            for table, rows in tables:
-                connection.register("new_rows", rows)
+        with self.session(write=True), self._transaction() as connection:
+            for table, new_rows in tables:  # noqa: B007 - DuckDB finds new_rows by its name in this scope
                 try:
                     connection.execute(f"DELETE FROM {table.full_name}")  # noqa: S608 - a name of the catalog
                     connection.execute(f"INSERT INTO {table.full_name} BY NAME SELECT * FROM new_rows")  # noqa: S608
                 except duckdb.Error as error:
                     raise self._failed(f"refill of {table.full_name}", error) from error
-                finally:
-                    connection.unregister("new_rows")
 
     def columns(self) -> Mapping[str, tuple[str, ...]]:
         """Return the columns of every table that exists."""

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
+
+from courtbook.errors import Reason, WarehouseError
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,16 @@ class Statement:
     sql: str
 
 
+def _defect(name: str, error: Exception) -> WarehouseError:
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return WarehouseError(
+        Reason.QUERY_FAILED,
+        f"The statement cannot be made: {line}",
+        where=name,
+        next_action="Restore the SQL files of the package; if they are unchanged, report this line.",
+    )
+
+
 @cache
 def _environment(domain: str) -> jinja2.Environment:
     # Nothing is escaped: names of tables and columns come from the catalog, values only ever as parameters.
@@ -37,7 +52,10 @@ def _environment(domain: str) -> jinja2.Environment:
 
 def render(domain: str, name: str, **names: Any) -> Statement:
     """Render the statement of a file; ``names`` are identifiers and catalog entries, never values."""
-    return Statement(name, _environment(domain).get_template(name).render(**names).strip() + "\n")
+    try:
+        return Statement(name, _environment(domain).get_template(name).render(**names).strip() + "\n")
+    except jinja2.TemplateError as error:
+        raise _defect(name, error) from error
 
 
 @lru_cache(maxsize=256)
@@ -52,13 +70,24 @@ def to_duckdb(sql: str) -> tuple[str, frozenset[str]]:
     import sqlglot
     from sqlglot import exp
 
-    tree = sqlglot.parse_one(sql, read="bigquery")
+    try:
+        tree = sqlglot.parse_one(sql, read="bigquery")
+        return _translate(tree), frozenset(parameter.name for parameter in tree.find_all(exp.Parameter))
+    except sqlglot.errors.SqlglotError as error:
+        raise _defect(sql.strip().splitlines()[0] if sql.strip() else "an empty statement", error) from error
+
+
+def _translate(tree: "exp.Expr") -> str:
+    import sqlglot
+    from sqlglot import exp
+
     if isinstance(tree, exp.Create):
         tree.set("properties", None)  # partitions and clusters: DuckDB prunes by its own statistics
-    for division in tree.find_all(exp.IntDiv):
-        # SQLGlot writes DIV(a + b, c) as a + b // c: operands keep their brackets only if they have some.
+    for division in list(tree.find_all(exp.IntDiv)):
+        # SQLGlot writes DIV(a + b, c) as a + b // c, and c * DIV(a, b) as c * a // b: it loses the call's brackets.
         for operand in ("this", "expression"):
             if isinstance(division.args[operand], exp.Binary):
                 division.set(operand, exp.paren(division.args[operand]))
-    names = frozenset(str(parameter.this) for parameter in tree.find_all(exp.Parameter))
-    return tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE), names
+        if isinstance(division.parent, exp.Binary):
+            division.replace(exp.paren(division.copy()))
+    return str(tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE))
