@@ -12,7 +12,7 @@ from courtbook.nba.prepare import prepare
 from courtbook.params_file import load_params
 from courtbook.plan import make_plan
 from courtbook.report.plots import coverage_map
-from courtbook.step import open_warehouse
+from courtbook.warehouse.opening import open_warehouse
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]

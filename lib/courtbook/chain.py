@@ -13,11 +13,13 @@ from pathlib import Path
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Step, load_catalog
 from courtbook.checks.result import Verdict
+from courtbook.checks.runner import refuse_unknown_checks
 from courtbook.errors import ExitCode, ParameterError
 from courtbook.evidence.bundle import environment, new_attempt, new_run, seal, sha256, write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.params import STEP_NAMES, Params
-from courtbook.step import ATTEMPT_VARIABLE, RUN_PARAMS, open_warehouse
+from courtbook.step import ATTEMPT_VARIABLE, RUN_PARAMS
+from courtbook.warehouse.opening import open_warehouse
 
 Tell = Callable[[str], None]
 
@@ -76,6 +78,7 @@ def run_chain(params: Params, root: Path, runs: Path, *, tell: Tell) -> RunOutco
             raise ParameterError(
                 "The notebook is missing.", where=f"notebooks/{step.notebook}.ipynb", next_action="Restore it from git."
             )
+    refuse_unknown_checks(params, catalog)
     read_calendar(open_warehouse(params), params)
 
     folder = new_run(runs.resolve(), params.name)

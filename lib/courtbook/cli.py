@@ -85,7 +85,7 @@ def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson
     from courtbook.calendar import read_calendar
     from courtbook.catalog import load_catalog
     from courtbook.coverage import RUNBOOK_RULE, read_all
-    from courtbook.step import open_warehouse
+    from courtbook.warehouse.opening import open_warehouse
 
     params = _load(params_file, settings)
     warehouse = open_warehouse(params)

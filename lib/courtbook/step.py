@@ -12,7 +12,7 @@ from courtbook.backfill.runner import BackfillReport, Batch, run_plan
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.checks.result import Verdict
-from courtbook.checks.runner import Scope, run_checks
+from courtbook.checks.runner import Scope, refuse_unknown_checks, run_checks
 from courtbook.coverage import Coverage, read_all
 from courtbook.errors import CourtbookError, NoGo, ParameterError, Reason
 from courtbook.evidence.bundle import new_attempt, write_json, write_once
@@ -21,16 +21,10 @@ from courtbook.gates import Decision, decide, require_go
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
 from courtbook.plan import Plan, make_plan
-from courtbook.warehouse.base import Warehouse
-from courtbook.warehouse.duckdb import DuckDBWarehouse
+from courtbook.warehouse.opening import open_warehouse
 
 ATTEMPT_VARIABLE = "COURTBOOK_ATTEMPT"
 RUN_PARAMS = "params.yaml"
-
-
-def open_warehouse(params: Params) -> Warehouse:
-    """Open the warehouse that the parameters name; nothing stays open."""
-    return DuckDBWarehouse(Path(params.warehouse.path), memory=params.warehouse.memory)
 
 
 class Step:
@@ -79,8 +73,8 @@ class Step:
         file = find_params(params_file)
         params = load_params(file, overrides=overrides)
         run = Path(run_dir) if run_dir else project_root(file.parent) / "runs" / f"working-{params.name}"
-        open_warehouse(params)  # a missing file is reported before a folder is made
-        read_calendar(open_warehouse(params), params)
+        refuse_unknown_checks(params, load_catalog())
+        read_calendar(open_warehouse(params), params)  # whatever is wrong is told before a folder is made
         if given := os.environ.get(ATTEMPT_VARIABLE):
             attempt = Path(given)
         else:

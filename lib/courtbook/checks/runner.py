@@ -1,5 +1,6 @@
 """Runs declared checks; whatever happens, each ends in a result."""
 
+import difflib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from courtbook.calendar import Calendar
 from courtbook.catalog import Catalog, Check
 from courtbook.checks.result import CheckResult, Status, judge
 from courtbook.coverage import Coverage, DateState
-from courtbook.errors import CourtbookError
-from courtbook.params import ThresholdParams
+from courtbook.errors import CourtbookError, ParameterError
+from courtbook.params import Params, ThresholdParams
 from courtbook.warehouse.base import Values, Warehouse
 from courtbook.warehouse.statement import render, to_duckdb
 
@@ -122,6 +123,19 @@ _MEASURES: Mapping[str, Callable[[Scope, Check], Measured]] = {
     "columns": _columns,
     "processors": _processors,
 }
+
+
+def refuse_unknown_checks(params: Params, catalog: Catalog) -> None:
+    """Raise if a threshold is given for a check that does not exist: it would change nothing, silently."""
+    known = [check.id for check in catalog.checks]
+    for name in params.thresholds:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            raise ParameterError(
+                "There is no check of this name" + (f"; did you mean '{near[0]}'?" if near else "."),
+                where=f"thresholds.{name}",
+                next_action="All checks stand in docs/checks.md.",
+            )
 
 
 def run_check(scope: Scope, check: Check) -> CheckResult:

@@ -36,7 +36,7 @@ class Html:
 
 def cell(value: object) -> str:
     """Write one value."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    if value is None or str(value) in ("nan", "NaT", "<NA>"):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -86,7 +86,7 @@ def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str
 def text_table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str = "") -> str:
     """Lay out the same rows for a terminal."""
     cells = [[cell(value) for value in row] for row in rows]
-    widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
+    widths = [max([len(column), *(len(row[i]) for row in cells)]) for i, column in enumerate(columns)]
     numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(columns))]
     lines = [
         "  ".join(
@@ -103,7 +103,8 @@ def spans(days: Iterable[date], game_dates: Sequence[date]) -> str:
     position = {day: number for number, day in enumerate(game_dates)}
     ranges: list[list[date]] = []
     for day in sorted(days):
-        if ranges and position.get(day, -1) == position.get(ranges[-1][1], -2) + 1:
+        before = position.get(ranges[-1][1]) if ranges else None
+        if before is not None and position.get(day) == before + 1:
             ranges[-1][1] = day
         else:
             ranges.append([day, day])

@@ -1,0 +1,12 @@
+"""Opens the warehouse that the parameters name."""
+
+from pathlib import Path
+
+from courtbook.params import Params
+from courtbook.warehouse.base import Warehouse
+from courtbook.warehouse.duckdb import DuckDBWarehouse
+
+
+def open_warehouse(params: Params) -> Warehouse:
+    """Open the warehouse that the parameters name; nothing stays open."""
+    return DuckDBWarehouse(Path(params.warehouse.path), memory=params.warehouse.memory)
