@@ -217,3 +217,21 @@ def test_a_terminated_run_ends_cleanly_and_says_interrupted(tmp_path):
     events = Ledger(next(small.runs.glob("*/ledger.jsonl"))).events()
     assert events[-1]["data"]["verdict"] == "INTERRUPTED"
     assert small.run("--to", "preflight").returncode == 0, "the warehouse is free again"
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(tmp_path):
+    projects = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        projects.append(Small.make(tmp_path / name))
+        assert projects[-1].courtbook("prepare", projects[-1].params).returncode == 0
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "courtbook.cli", "run", small.params, "--runs-dir", str(small.runs),
+             "--to", "phase3_backfill"],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for small in projects
+    ]  # fmt: skip
+    said = [process.communicate(timeout=200)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], said

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 from courtbook.errors import ExitCode, Reason
@@ -22,16 +23,18 @@ def main(arguments: list[str]) -> int:
     from traitlets.config import Config
 
     try:
-        papermill.execute_notebook(
-            source,
-            target,
-            parameters=json.loads(parameters),
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=folder,
-            # Sockets in the file system: no ports for kernels to clash over, nothing that others could listen to.
-            config=Config({"KernelManager": {"transport": "ipc"}}),
-        )
+        # Sockets in a folder of their own: no ports for kernels to clash over, nothing that others could listen to.
+        # Their paths may have about 100 characters, so the folder is not the user's, which may lie deep.
+        with tempfile.TemporaryDirectory(prefix="courtbook-", dir="/tmp") as sockets:  # noqa: S108 - mkdtemp is safe
+            papermill.execute_notebook(
+                source,
+                target,
+                parameters=json.loads(parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=folder,
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+            )
     except PapermillExecutionError as error:
         print("\n".join(str(line) for line in error.traceback), file=sys.stderr)  # noqa: T201
         return int(_exit_code("\n".join(error.traceback)))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+import pandas as pd
+
 from courtbook.calendar import Calendar
 from courtbook.catalog import Catalog, Check
 from courtbook.checks.result import CheckResult, Status, judge
@@ -54,9 +56,7 @@ def _sql(scope: Scope, check: Check) -> Measured:
     table = scope.catalog.tables.get(check.table)
     statement = render(scope.catalog.domain, f"checks/{check.sql}.sql", table=table, **check.names)
     row = scope.warehouse.query(statement, _values(scope, check)).iloc[0]
-    numerator, denominator = (
-        None if row[name] != row[name] else float(row[name]) for name in ("numerator", "denominator")
-    )
+    numerator, denominator = (None if pd.isna(row[name]) else float(row[name]) for name in ("numerator", "denominator"))
     if numerator is None or not denominator:
         value = None
     else:

@@ -87,7 +87,9 @@ def _translate(tree: "exp.Expr") -> str:
         # SQLGlot writes DIV(a + b, c) as a + b // c, and c * DIV(a, b) as c * a // b: it loses the call's brackets.
         for operand in ("this", "expression"):
             if isinstance(division.args[operand], exp.Binary):
-                division.set(operand, exp.paren(division.args[operand]))
+                division.set(operand, exp.paren(division.args[operand], copy=False))
         if isinstance(division.parent, exp.Binary):
-            division.replace(exp.paren(division.copy()))
+            brackets = exp.Paren()
+            division.replace(brackets)
+            brackets.set("this", division)
     return str(tree.sql(dialect="duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE))

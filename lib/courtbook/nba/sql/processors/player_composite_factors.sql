@@ -66,8 +66,8 @@ raw_scores AS (
     100
       + CASE WHEN back_to_back THEN -15 WHEN days_rest >= 3 THEN 5 ELSE 0 END
       + IF(games_in_last_7_days >= 4, -10, 0)
-      + IF(minutes_in_last_7_days > 240, -10, 0)
-      + IF(avg_minutes_per_game_last_7 > 35, -8, 0)
+      + IF(ROUND(minutes_in_last_7_days, 6) > 240, -10, 0)
+      + IF(ROUND(avg_minutes_per_game_last_7, 6) > 35, -8, 0)
       + CASE WHEN back_to_backs_last_14_days >= 2 THEN -12 WHEN back_to_backs_last_14_days = 1 THEN -5 ELSE 0 END AS freshness,
     opponent_vs_league * IF(zone_rate >= 50, 1.0, zone_rate / 50) AS mismatch,
     0.3 * (projected_usage_rate - usage_rate_season) AS usage_change

@@ -15,13 +15,14 @@ IF(COUNTIF({{ column }} IS NULL) > 0, NULL, SUM({{ column }}))
 {%- macro clamp(value, limit) -%}
 IF({{ value }} > {{ limit }}, {{ limit }}, IF({{ value }} < -{{ limit }}, -{{ limit }}, {{ value }}))
 {%- endmacro -%}
-{#- Steps of -2 to 2, as the feature store has them for trends. -#}
+{#- Steps of -2 to 2, as the feature store has them for trends. Rounded first: the last bit of a mean depends on the
+    order of the sum, and must not decide. -#}
 {%- macro steps(value, small, large) -%}
 CASE
-      WHEN {{ value }} >= {{ large }} THEN 2.0
-      WHEN {{ value }} >= {{ small }} THEN 1.0
-      WHEN {{ value }} <= -{{ large }} THEN -2.0
-      WHEN {{ value }} <= -{{ small }} THEN -1.0
+      WHEN ROUND({{ value }}, 9) >= {{ large }} THEN 2.0
+      WHEN ROUND({{ value }}, 9) >= {{ small }} THEN 1.0
+      WHEN ROUND({{ value }}, 9) <= -{{ large }} THEN -2.0
+      WHEN ROUND({{ value }}, 9) <= -{{ small }} THEN -1.0
       WHEN {{ value }} IS NOT NULL THEN 0.0
     END
 {%- endmacro -%}

@@ -1,0 +1,148 @@
+"""The folder of a run: nothing is overwritten, nothing is left out."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from courtbook.errors import CourtbookError, ExitCode
+from courtbook.evidence import bundle
+from courtbook.evidence.bundle import PACKAGES, environment, new_attempt, new_run, seal, sha256, write_json, write_once
+
+RUNNER = """
+import sys
+from pathlib import Path
+from courtbook.evidence.bundle import new_run
+for _ in range(10):
+    print(new_run(Path(sys.argv[1]), "try").name)
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "one line\n", "Zo\u00eb \U0001f3c0\r\n"])
+def test_a_file_is_written_as_it_was_given(tmp_path: Path, text: str) -> None:
+    write_once(tmp_path / "page.md", text)
+    assert (tmp_path / "page.md").read_bytes() == text.encode()
+    assert names(tmp_path) == ["page.md"]
+
+
+def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
+    write_once(tmp_path / "page.md", "first")
+    with pytest.raises(CourtbookError, match="never overwritten") as caught:
+        write_once(tmp_path / "page.md", "second")
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert (tmp_path / "page.md").read_text() == "first"
+    assert names(tmp_path) == ["page.md"]
+
+
+def test_text_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(UnicodeEncodeError):
+            write_once(tmp_path / "page.md", "fine so far \ud800")
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bundle.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_once(tmp_path / "page.md", "text")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("bad", [{"value": float("nan")}, {"value": object()}], ids=["NaN", "object"])
+def test_json_that_cannot_be_written_leaves_nothing(tmp_path: Path, bad: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        write_json(tmp_path / "result.json", bad)
+    assert names(tmp_path) == []
+
+
+def test_json_reads_back(tmp_path: Path) -> None:
+    content = {"b": [1, None, "\u2713"], "a": {"x": 0.1}}
+    write_json(tmp_path / "result.json", content)
+    assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8")) == content
+
+
+def test_runs_of_the_same_second_get_names_of_their_own(tmp_path: Path) -> None:
+    made = [new_run(tmp_path / "runs", "try") for _ in range(12)]
+    assert len({run.name for run in made}) == 12
+    assert all(run.is_dir() and "-try" in run.name for run in made)
+    assert names(tmp_path / "runs") == sorted(run.name for run in made)
+
+
+def test_runs_of_several_processes_never_share_a_folder(tmp_path: Path) -> None:
+    runners = [
+        subprocess.Popen([sys.executable, "-c", RUNNER, str(tmp_path / "runs")], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    made = [name for runner in runners for name in runner.communicate(timeout=60)[0].split()]
+    assert len(made) == len(set(made)) == 30
+
+
+def test_attempts_number_up(tmp_path: Path) -> None:
+    assert [new_attempt(tmp_path, "00_preflight").name for _ in range(11)] == [f"attempt-{n}" for n in range(1, 12)]
+    assert new_attempt(tmp_path, "10_phase3_backfill").name == "attempt-1"
+
+
+def test_an_attempt_never_reuses_a_folder_even_with_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "00_preflight" / "attempt-2").mkdir(parents=True)
+    made = new_attempt(tmp_path, "00_preflight")
+    assert made.name == "attempt-3"
+    assert names(made) == []
+
+
+def test_attempts_that_begin_at_once_get_folders_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: new_attempt(tmp_path, "00_preflight"), range(24)))
+    assert len({folder.name for folder in made}) == 24
+
+
+def test_the_seal_lists_every_file_with_its_digest(tmp_path: Path) -> None:
+    contents = {
+        "ledger.jsonl": b"{}\n",
+        "empty": b"",
+        "00_preflight/attempt-1/result.json": b"\x00\xff" * 700_000,
+        ".hidden": b"seen",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "no_files_here").mkdir()
+    manifest = json.loads(seal(tmp_path, {"verdict": "GO"}).read_text())
+    assert manifest["verdict"] == "GO"
+    assert manifest["files"] == {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in contents.items()
+    }
+    assert all(sha256(tmp_path / name) == entry["sha256"] for name, entry in manifest["files"].items())
+
+
+def test_a_run_is_sealed_once(tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl").write_text("a")
+    first = seal(tmp_path, {}).read_bytes()
+    (tmp_path / "ledger.jsonl").write_text("b")
+    with pytest.raises(CourtbookError, match="never overwritten"):
+        seal(tmp_path, {})
+    assert (tmp_path / "manifest.json").read_bytes() == first
+
+
+def test_the_environment_names_what_the_run_was_made_with(tmp_path: Path) -> None:
+    made = environment(tmp_path)
+    assert made["git_commit"] is None
+    assert made["git_clean"] is None
+    assert set(made["packages"]) == set(PACKAGES)
+    assert made["python"] == ".".join(str(part) for part in sys.version_info[:3])
+
+
+def test_the_environment_without_git_is_still_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    assert environment(tmp_path)["git_commit"] is None

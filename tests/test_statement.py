@@ -1,0 +1,314 @@
+"""Statements: what the translation keeps, and that no value ever becomes part of their text."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import courtbook
+import duckdb
+import pytest
+from courtbook.calendar import Calendar, GameDay, read_calendar
+from courtbook.catalog import load_catalog
+from courtbook.checks.runner import Scope, run_checks
+from courtbook.coverage import read_all
+from courtbook.errors import ParameterError
+from courtbook.params import Params
+from courtbook.warehouse.base import Values
+from courtbook.warehouse.duckdb import DuckDBWarehouse
+from courtbook.warehouse.statement import Statement, _environment, render, to_duckdb
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+CATALOG = load_catalog()
+SQL = Path(courtbook.__file__).parent
+CALENDAR = Calendar((GameDay(date(2024, 11, 20), 2024, date(2024, 10, 22), 5),), 14)
+VALUES = CALENDAR.values(CALENDAR.dates(), processed_at=datetime(2024, 11, 21))
+SMALL = st.integers(-12, 12)
+QUICK = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database in memory."""
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def value(engine: duckdb.DuckDBPyConnection, expression: str, **names: Any) -> Any:
+    """Evaluate a GoogleSQL expression over named numbers."""
+    columns = ", ".join(f"@{name} AS {name}" for name in names)
+    sql, used = to_duckdb(f"SELECT {expression} AS result FROM (SELECT {columns}) AS given")
+    assert used == set(names)
+    row = engine.execute(sql, names).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def div(a: int, b: int) -> int:
+    """Divide like GoogleSQL's DIV: towards zero."""
+    return int(math.copysign(abs(a) // abs(b), a * b)) if a else 0
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("DIV(a, b)", lambda a, b, c: div(a, b)),
+        ("DIV(a + c, b)", lambda a, b, c: div(a + c, b)),
+        ("DIV((a + c), b)", lambda a, b, c: div(a + c, b)),
+        ("DIV(a - c, b)", lambda a, b, c: div(a - c, b)),
+        ("DIV(a * c, b)", lambda a, b, c: div(a * c, b)),
+        ("DIV(a - 240, b)", lambda a, b, c: div(a - 240, b)),
+        ("DIV(a, b * b)", lambda a, b, c: div(a, b * b)),
+        ("DIV(DIV(a, b), b)", lambda a, b, c: div(div(a, b), b)),
+        ("c - DIV(a, b)", lambda a, b, c: c - div(a, b)),
+        ("DIV(a, b) / 10", lambda a, b, c: div(a, b) / 10),
+        ("c * DIV(a, b)", lambda a, b, c: c * div(a, b)),
+        ("c * DIV(DIV(a + c, b), b)", lambda a, b, c: c * div(div(a + c, b), b)),
+        ("c * DIV(a - DIV(a + c, b), b * b)", lambda a, b, c: c * div(a - div(a + c, b), b * b)),
+        ("MOD(a + c, b)", lambda a, b, c: int(math.fmod(a + c, b))),
+        ("a / b", lambda a, b, c: a / b),
+        ("c - (a - b)", lambda a, b, c: c - (a - b)),
+        ("a / (b * 2) * c", lambda a, b, c: a / (b * 2) * c),
+        ("SAFE_DIVIDE(a + c, b)", lambda a, b, c: (a + c) / b),
+        ("c - SAFE_DIVIDE(a - c, b)", lambda a, b, c: c - (a - c) / b),
+        ("2 * SAFE_DIVIDE(a, b + b) / 3", lambda a, b, c: 2 * (a / (b + b)) / 3),
+        ("IF(a > c, a, c)", lambda a, b, c: max(a, c)),
+        ("ABS(a - c)", lambda a, b, c: abs(a - c)),
+    ],
+    ids=lambda item: item if isinstance(item, str) else "",
+)
+@given(a=SMALL, b=SMALL.filter(bool), c=SMALL)
+@QUICK
+def test_arithmetic_keeps_its_meaning(
+    engine: duckdb.DuckDBPyConnection, expression: str, expected: Any, a: int, b: int, c: int
+) -> None:
+    names = {name: number for name, number in {"a": a, "b": b, "c": c}.items() if re.search(rf"\b{name}\b", expression)}
+    assert value(engine, expression, **names) == pytest.approx(expected(a, b, c), abs=1e-12)
+
+
+@given(a=SMALL, b=SMALL, c=SMALL)
+@QUICK
+def test_safe_divide_by_a_sum_that_is_zero_is_null(engine: duckdb.DuckDBPyConnection, a: int, b: int, c: int) -> None:
+    found = value(engine, "SAFE_DIVIDE(a - b, b + c)", a=a, b=b, c=c)
+    assert found == (None if b + c == 0 else pytest.approx((a - b) / (b + c)))
+
+
+@pytest.mark.parametrize(("a", "b"), [(None, 2), (2, None), (None, None), (None, 0)])
+@pytest.mark.parametrize("function", ["SAFE_DIVIDE(a, b)", "SAFE_DIVIDE(a + 1, b * 2)"])
+def test_safe_divide_with_unknown_operands_is_unknown(
+    engine: duckdb.DuckDBPyConnection, function: str, a: int | None, b: int | None
+) -> None:
+    assert value(engine, function, a=a, b=b) is None
+
+
+@given(items=st.lists(SMALL, min_size=1, max_size=5), position=st.integers(0, 7))
+@QUICK
+def test_safe_offset_counts_from_zero(engine: duckdb.DuckDBPyConnection, items: list[int], position: int) -> None:
+    found = value(engine, "items[SAFE_OFFSET(CAST(place AS INT64))]", items=items, place=position)
+    assert found == (items[position] if position < len(items) else None)
+    assert value(engine, "items[SAFE_OFFSET(0)]", items=items) == items[0]
+
+
+@given(text=st.text("ab:", max_size=6))
+@QUICK
+def test_parts_of_minutes(engine: duckdb.DuckDBPyConnection, text: str) -> None:
+    parts = text.split(":")
+    assert value(engine, "SPLIT(t, ':')[SAFE_OFFSET(0)]", t=text) == parts[0]
+    assert value(engine, "SPLIT(t, ':')[SAFE_OFFSET(1)]", t=text) == (parts[1] if len(parts) > 1 else None)
+    assert (value(engine, "STRPOS(t, ':')", t=text) > 0) == (":" in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("12", 12), ("-3", -3), ("DNP", None), ("", None), (None, None), ("1:2", None)]
+)
+def test_safe_cast_of_text(engine: duckdb.DuckDBPyConnection, text: str | None, number: int | None) -> None:
+    assert value(engine, "SAFE_CAST(t AS INT64)", t=text) == number
+
+
+def macro(name: str, *arguments: object) -> str:
+    """Render a macro of the shared SQL."""
+    listed = ", ".join(repr(argument) for argument in arguments)
+    template = f"{{% from 'shared/macros.sql' import {name} %}}{{{{ {name}({listed}) }}}}"
+    return _environment("nba").from_string(template).render()
+
+
+@given(number=st.none() | st.floats(-30, 30), limit=st.integers(1, 20))
+@QUICK
+def test_clamp_keeps_unknown_values_unknown(
+    engine: duckdb.DuckDBPyConnection, number: float | None, limit: int
+) -> None:
+    found = value(engine, macro("clamp", "x", limit), x=number)
+    assert found == (None if number is None else pytest.approx(max(-limit, min(limit, number))))
+
+
+@given(number=st.none() | st.sampled_from([-6.0, -5.0, -4.9, -2.0, -1.9, 0.0, 1.9, 2.0, 4.9, 5.0, 6.0]))
+@QUICK
+def test_steps(engine: duckdb.DuckDBPyConnection, number: float | None) -> None:
+    found = value(engine, macro("steps", "x", 2, 5), x=number)
+    if number is None:
+        assert found is None
+    else:
+        size = 2 if abs(number) >= 5 else 1 if abs(number) >= 2 else 0
+        assert float(found) == math.copysign(size, number) if size else float(found) == 0
+
+
+@pytest.mark.parametrize(
+    ("score", "tier"),
+    [(100, "gold"), (95, "gold"), (94.9, "silver"), (75, "silver"), (74.9, "bronze"), (50, "bronze"), (49.9, "poor"),
+     (25, "poor"), (24.9, "unusable"), (0, "unusable"), (None, "unusable")],
+)  # fmt: skip
+def test_quality_tiers(engine: duckdb.DuckDBPyConnection, score: float | None, tier: str) -> None:
+    assert value(engine, macro("quality_tier", "x"), x=score) == tier
+
+
+@given(items=st.lists(st.none() | SMALL, min_size=1, max_size=5))
+@QUICK
+def test_a_strict_sum_with_an_unknown_part_is_unknown(
+    engine: duckdb.DuckDBPyConnection, items: list[int | None]
+) -> None:
+    sql, _ = to_duckdb(f"SELECT {macro('strict_sum', 'x')} FROM UNNEST(@items) AS x")
+    row = engine.execute(sql, {"items": items}).fetchone()
+    known = [item for item in items if item is not None]
+    assert row == (sum(known) if len(known) == len(items) else None,)
+
+
+@given(a=st.dates(date(2020, 1, 1), date(2026, 1, 1)), b=st.dates(date(2020, 1, 1), date(2026, 1, 1)))
+@QUICK
+def test_dates(engine: duckdb.DuckDBPyConnection, a: date, b: date) -> None:
+    assert value(engine, "DATE_DIFF(a, b, DAY)", a=a, b=b) == (a - b).days
+    assert value(engine, "FORMAT_DATE('%Y%m%d', a)", a=a) == f"{a:%Y%m%d}"
+    assert value(engine, "CAST(DATE_TRUNC(a, MONTH) AS DATE)", a=a) == a.replace(day=1)
+    assert value(engine, "UNIX_DATE(a)", a=a) == (a - date(1970, 1, 1)).days
+    assert value(engine, "DATE_SUB(a, INTERVAL 7 DAY) < b", a=a, b=b) == ((a - b).days < 7)
+
+
+def test_parameters_are_found_by_name() -> None:
+    sql, names = to_duckdb("SELECT @a + @b AS x, '@c' AS t FROM UNNEST(@dates) AS d WHERE d > @a -- @e")
+    assert names == {"a", "b", "dates"}
+    assert "$a" in sql
+    assert "'@c'" in sql
+
+
+def test_a_table_loses_its_partitions_only() -> None:
+    sql, names = to_duckdb(render("nba", "create_table.sql", table=CATALOG.tables["ml_feature_store_v2"]).sql)
+    assert not names
+    assert "PARTITION" not in sql.upper()
+    assert "IF NOT EXISTS nba_predictions.ml_feature_store_v2" in sql
+
+
+STATEMENTS: dict[str, tuple[Statement, Mapping[str, Any]]] = {}
+for _table in CATALOG.processed:
+    for _name in ("insert.sql", "delete_dates.sql", "coverage.sql"):
+        STATEMENTS[f"{_name}/{_table.name}"] = (render("nba", _name, table=_table), VALUES)
+for _table in CATALOG.tables.values():
+    STATEMENTS[f"create_table.sql/{_table.name}"] = (render("nba", "create_table.sql", table=_table), {})
+for _check in CATALOG.checks:
+    if _check.sql:
+        STATEMENTS[f"check/{_check.id}"] = (
+            render("nba", f"checks/{_check.sql}.sql", table=CATALOG.tables.get(_check.table), **_check.names),
+            {**CALENDAR.values(CALENDAR.dates()), **_check.values, "bootstrap_days": 14},
+        )
+for _file in sorted((SQL / "nba" / "sql" / "views").glob("*.sql")):
+    STATEMENTS[f"view/{_file.stem}"] = (
+        render("nba", f"views/{_file.name}"),
+        {
+            **CALENDAR.values(CALENDAR.dates()),
+            "bootstrap_days": 14,
+            **({"games": ["0022400061"]} if _file.stem == "spot_check" else {}),
+        },
+    )
+_WINDOW = {"first_date": date(2024, 1, 1), "last_date": date(2024, 6, 1)}
+STATEMENTS["calendar"] = (render("nba", "calendar.sql"), {**_WINDOW, "seasons_from": date(2023, 1, 1)})
+STATEMENTS["all_star_dates"] = (render("nba", "incident/all_star_dates.sql"), {**_WINDOW, "last_season": 2023})
+STATEMENTS["count_all_star"] = (
+    render("nba", "incident/count_all_star.sql"),
+    {**_WINDOW, "dates": [date(2024, 2, 18)], "counts": True},
+)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
+    """A warehouse with all tables and no rows."""
+    warehouse = DuckDBWarehouse(tmp_path_factory.mktemp("empty") / "empty.duckdb", create=True)
+    warehouse.create(CATALOG.tables.values())
+    return warehouse
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_every_statement_translates_and_runs_on_empty_tables(empty: DuckDBWarehouse, name: str) -> None:
+    statement, values = STATEMENTS[name]
+    assert to_duckdb(statement.sql)[1] <= set(values)
+    assert "{{" not in statement.sql
+    assert "{%" not in statement.sql
+    empty.apply([(statement, values)])
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_contains_a_date_of_its_own(name: str) -> None:
+    code = re.sub(r"--.*", "", STATEMENTS[name][0].sql)
+    assert not re.search(r"\b(19|20)\d\d-?[01]\d-?[0-3]\d\b", code)
+
+
+def test_every_sql_file_is_used_by_a_statement() -> None:
+    used = {statement.name for statement, _ in STATEMENTS.values()}
+    text = "".join(file.read_text() for file in SQL.rglob("*.sql"))
+    for file in [*(SQL / "sql").rglob("*.sql"), *(SQL / "nba" / "sql").rglob("*.sql")]:
+        folder = SQL / "sql" if (SQL / "sql") in file.parents else SQL / "nba" / "sql"
+        name = file.relative_to(folder).as_posix()
+        by_name = name.startswith(("processors/", "expected/")) and (
+            file.stem in CATALOG.tables
+            or any(t.expectation and t.expectation.rule == file.stem for t in CATALOG.processed)
+        )
+        assert name in used or f"'{name}'" in text or by_name, name
+
+
+def test_a_missing_name_is_an_error_and_not_an_empty_place() -> None:
+    with pytest.raises(Exception, match="undefined"):
+        render("nba", "checks/filled.sql", table=CATALOG.tables["player_game_summary"])
+
+
+def test_values_never_reach_the_text_of_a_statement(
+    league_warehouse: Path, warehouse_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ranges, thresholds and games apart: the same statements, letter by letter."""
+    texts: list[str] = []
+    execute = DuckDBWarehouse._execute
+
+    def spying(self: DuckDBWarehouse, statement: Statement, values: Values) -> Any:
+        texts.append(statement.sql)
+        return execute(self, statement, values)
+
+    monkeypatch.setattr(DuckDBWarehouse, "_execute", spying)
+    seen = []
+    for start, end, days, game in (
+        (date(2024, 1, 8), date(2024, 1, 14), 14, "0022300001"),
+        (date(2024, 11, 11), date(2024, 11, 13), 9, "'); DROP TABLE nba_raw.nbac_schedule; --"),
+    ):
+        texts.clear()
+        params = warehouse_params.model_copy(
+            update={
+                "range": warehouse_params.range.model_copy(update={"start": start, "end": end}),
+                "bootstrap_days": days,
+            }
+        )
+        warehouse = DuckDBWarehouse(league_warehouse)
+        calendar = read_calendar(warehouse, params)
+        read = read_all(warehouse, CATALOG.processed, calendar)
+        run_checks(Scope(CATALOG, warehouse, calendar, read, {}), CATALOG.checks)
+        found = warehouse.query(
+            render("nba", "views/spot_check.sql"), {**calendar.values(calendar.dates()), "games": [game]}
+        )
+        assert len(found) == 0
+        seen.append(list(texts))
+    assert seen[0] == seen[1]
+    assert len(seen[0]) > 60
+    assert "nba_raw.nbac_schedule" in warehouse.columns()
+
+
+def test_a_range_without_games_reaches_no_statement(league_warehouse: Path, warehouse_params: Params) -> None:
+    summer = warehouse_params.range.model_copy(update={"start": date(2024, 8, 1), "end": date(2024, 8, 31)})
+    with pytest.raises(ParameterError, match="No game that counts"):
+        read_calendar(DuckDBWarehouse(league_warehouse), warehouse_params.model_copy(update={"range": summer}))

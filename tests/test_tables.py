@@ -1,0 +1,298 @@
+"""What people look at: numbers as text, tables, figures."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+from courtbook.backfill.runner import BackfillReport, Batch
+from courtbook.calendar import Calendar, GameDay
+from courtbook.catalog import Check, Layer, Severity, load_catalog
+from courtbook.checks.result import CheckResult, Status
+from courtbook.coverage import Coverage, DateState
+from courtbook.gates import decide
+from courtbook.params import Params
+from courtbook.report import plots, tables
+from courtbook.report.layout import STATE_STYLE, cell, percent, spans, table, text_table
+from courtbook.warehouse.duckdb import DuckDBWarehouse
+from courtbook.warehouse.statement import render
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+CATALOG = load_catalog()
+OPENING = date(2024, 10, 22)
+DAYS = [OPENING + timedelta(days=n) for n in (0, 1, 2, 5, 6, 9, 20)]
+CALENDAR = Calendar(tuple(GameDay(day, 2024, OPENING, 5) for day in DAYS), 14)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.0, "100.0 %"),
+        (0.0, "0.0 %"),
+        (0.95, "95.0 %"),
+        (806 / 848, "95.0 %"),
+        (0.9994, "99.9 %"),
+        (0.99951, "99.9 %"),
+        (0.999999999, "99.9 %"),
+        (5802 / 5803, "99.9 %"),
+        (1.2, "120.0 %"),
+        (None, "–"),
+    ],
+)
+def test_percent(value: float | None, text: str) -> None:
+    assert percent(value) == text
+
+
+@given(st.integers(1, 10**9), st.data())
+def test_percent_says_all_only_for_all(whole: int, data: st.DataObject) -> None:
+    part = data.draw(st.integers(0, whole))
+    assert (percent(part / whole) == "100.0 %") == (part == whole)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (pd.NA, "–"),
+        (pd.NaT, "–"),
+        (True, "yes"),
+        (False, "no"),
+        (0, "0"),
+        (5803, "5,803"),
+        (0.5, "0.5"),
+        (2.0, "2"),
+        (100.0, "100"),
+        (0.12345, "0.123"),
+        (12345.6, "12,346"),
+        (date(2024, 10, 22), "2024-10-22"),
+        ("<b>", "<b>"),
+    ],
+    ids=str,
+)
+def test_a_cell(value: object, text: str) -> None:
+    assert cell(value) == text
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "a & b", '"quoted"', "x, <i>y</i>", "FAIL <b>"])
+@pytest.mark.parametrize("place", ["row", "column", "caption"])
+def test_html_is_escaped_wherever_it_comes_from(text: str, place: str) -> None:
+    made = table(
+        [[text if place == "row" else "x", 1]],
+        [text if place == "column" else "c", "n"],
+        text if place == "caption" else "t",
+    )
+    for tag in ("<script", "<i>", "<b>", " & "):
+        assert tag not in made.html
+    assert text in made.text
+    nothing = table([], ["c"], text)
+    assert not any(tag in nothing.html for tag in ("<script", "<i>", "<b>", " & "))
+
+
+@pytest.mark.parametrize("state", STATE_STYLE)
+def test_states_have_a_sign_besides_their_colour(state: str) -> None:
+    colour, sign = STATE_STYLE[state]
+    made = table([[state]], ["state"], "t")
+    assert f"{sign} {state}" in made.html
+    assert colour in made.html
+
+
+def contrast(colour: str) -> float:
+    """Return the contrast of a text colour with white, as WCAG 2 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
+@pytest.mark.parametrize("colour", sorted({colour for colour, _ in STATE_STYLE.values()}))
+def test_states_can_be_read(colour: str) -> None:
+    assert contrast(colour) >= 4.5
+
+
+def test_a_text_table_lines_up() -> None:
+    assert text_table([["one", 5], ["three", 12345]], ["name", "rows"], "Caption").splitlines() == [
+        "Caption",
+        "name     rows",
+        "-----  ------",
+        "one         5",
+        "three  12,345",
+    ]
+
+
+def test_a_text_table_without_rows_has_its_head() -> None:
+    assert text_table([], ["name", "rows"]).splitlines()[0] == "name  rows"
+
+
+def test_rows_that_do_not_fit_their_columns_are_refused() -> None:
+    with pytest.raises((ValueError, IndexError)):
+        table([[1, 2, 3]], ["a", "b"], "t")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text"),
+    [
+        ([], ""),
+        ([0], "2024-10-22"),
+        ([0, 1, 2], "2024-10-22 .. 2024-10-24"),
+        ([2, 3], "2024-10-24 .. 2024-10-27"),
+        ([0, 2], "2024-10-22, 2024-10-24"),
+        ([4, 0, 1, 6], "2024-10-22 .. 2024-10-23, 2024-10-28, 2024-11-11"),
+        ([0, 1, 2, 3, 4, 5, 6], "2024-10-22 .. 2024-11-11"),
+    ],
+)
+def test_spans_join_game_dates_that_follow_each_other(chosen: list[int], text: str) -> None:
+    assert spans([DAYS[i] for i in chosen], DAYS) == text
+
+
+def test_spans_do_not_join_dates_without_games() -> None:
+    lonely = [date(2024, 11, 1), date(2024, 11, 5)]
+    assert spans(lonely, DAYS) == "2024-11-01, 2024-11-05"
+    assert spans([DAYS[0], date(2024, 11, 1)], DAYS) == "2024-10-22, 2024-11-01"
+
+
+@given(st.sets(st.integers(0, 40)))
+@settings(max_examples=60)
+def test_spans_name_every_date_once(chosen: set[int]) -> None:
+    days = [OPENING + timedelta(days=2 * n) for n in range(41)]
+    named: list[date] = []
+    for part in spans([days[i] for i in chosen], days).split(", ") if chosen else []:
+        first, _, last = part.partition(" .. ")
+        named += days[days.index(date.fromisoformat(first)) : days.index(date.fromisoformat(last or first)) + 1]
+    assert named == [days[i] for i in sorted(chosen)]
+
+
+def coverage(name: str, states: list[DateState]) -> Coverage:
+    held = [state not in (DateState.MISSING, DateState.EMPTY_BY_RULE) for state in states]
+    frame = pd.DataFrame(
+        {
+            "day": DAYS[: len(states)],
+            "expected_rows": 2,
+            "obtainable_rows": 2,
+            "actual_rows": [2 * h for h in held],
+            "found_rows": [2 * h for h in held],
+            "unexpected_rows": 0,
+            "duplicate_rows": 0,
+            "state": pd.Series(states, dtype=object),
+        }
+    )
+    return Coverage(CATALOG.tables[name], frame, tuple(DAYS[: len(states)]))
+
+
+READ = {
+    "team_offense_game_summary": coverage("team_offense_game_summary", [DateState.COMPLETE] * 6 + [DateState.MISSING]),
+    "player_daily_cache": coverage("player_daily_cache", [*DateState, DateState.COMPLETE][:7]),
+}
+
+
+def test_the_coverage_table_shows_both_measures() -> None:
+    row = tables.coverage_rows(READ)[0]
+    shown = dict(zip(tables.COVERAGE_COLUMNS, row, strict=True))
+    assert (shown["covered"], shown["expected"], shown["coverage"]) == (6, 7, "85.7 %")
+    assert (shown["complete"], shown["partial"]) == (6, 0)
+    assert (shown["rows found"], shown["rows expected"]) == (12, 14)
+    assert "any row" in tables.coverage(READ).text
+
+
+def outcome(status: Status, value: float | None, unit: str, **bounds: Any) -> CheckResult:
+    checked = Check("a", "A check", "phase3", Severity.CRITICAL, "r", "s", "p", table="t", unit=unit)
+    numbers = {"minimum": None, "maximum": None, "overridden": False, **bounds}
+    return CheckResult(checked, status, 9995.0, 10000.0, value, seconds=0.1, detail="where <x>", **numbers)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (outcome(Status.PASS, 0.9995, "fraction", minimum=0.95), ("99.9 %", "≥ 95 %", "9,995 / 10,000")),
+        (outcome(Status.FAIL, 0.5, "fraction", maximum=0.005), ("50.0 %", "≤ 0.5 %", "9,995 / 10,000")),
+        (outcome(Status.PASS, 2.0, "rows", minimum=1.9, maximum=2.1), ("2 rows", "≥ 1.9 and ≤ 2.1", "9,995 / 10,000")),
+        (
+            outcome(Status.PASS, 0.9, "fraction", minimum=0.8, overridden=True),
+            ("90.0 %", "≥ 80 % (overridden)", "9,995 / 10,000"),
+        ),
+        (outcome(Status.NO_DATA, None, "rows", maximum=0), ("–", "≤ 0", "9,995 / 10,000")),
+    ],
+)  # fmt: skip
+def test_a_result_is_shown_in_its_unit(result: CheckResult, expected: tuple[str, str, str]) -> None:
+    assert tables.measured(result) == expected
+
+
+def test_checks_that_do_not_pass_stand_on_top_with_their_detail() -> None:
+    results = [outcome(status, 0.5, "fraction") for status in (Status.PASS, Status.WARN, Status.ERROR, Status.FAIL)]
+    shown = tables.checks(decide("phase3", [item.check for item in results], results))
+    order = [shown.text.index(f"\n{name}") for name in ("ERROR", "FAIL", "WARN", "PASS")]
+    assert order == sorted(order)
+    assert shown.text.count("where <x>") == 3
+    assert "where <x>" not in shown.html
+    assert "1 ERROR, 1 FAIL, 1 WARN, 1 PASS" in shown.text
+
+
+def test_a_checklist_leaves_open_what_was_not_checked() -> None:
+    rows = tables.checklist_rows(decide("phase3", [], []), CATALOG.layer(Layer.PHASE3))
+    assert len(rows) == 5
+    assert all(set(row[1:]) == {"open"} for row in rows)
+
+
+def test_a_frame_shows_unknown_values_and_seasons() -> None:
+    data = pd.DataFrame(
+        {"season": [2023, 2024], "last_day": [pd.Timestamp("2024-03-05"), pd.NaT], "mean": [1.5, float("nan")]}
+    )
+    shown = tables.frame(data, "Frame").text
+    assert "2023-24" in shown
+    assert "2024-03-05" in shown
+    assert "last day" in shown
+    assert "NaT" not in shown
+    assert "nan" not in shown
+
+
+def test_a_named_game_without_rows_is_shown_as_such(copy_warehouse: Callable[[], Params]) -> None:
+    params = copy_warehouse()
+    with duckdb.connect(params.warehouse.path) as connection:
+        connection.execute("DELETE FROM nba_analytics.player_game_summary WHERE game_date = DATE '2024-03-05'")
+        found = connection.execute("SELECT MIN(game_id) FROM nba_raw.nbac_schedule WHERE game_date = DATE '2024-03-05'")
+        game = found.fetchall()[0][0]
+    data = DuckDBWarehouse(Path(params.warehouse.path)).query(
+        render("nba", "views/spot_check.sql"),
+        {"first_date": params.range.start, "last_date": params.range.end, "games": [game]},
+    )
+    assert game in tables.frame(data, "Games").text
+
+
+MONTHS = pd.DataFrame({"month": pd.to_datetime(["2024-10-01", "2024-11-01"]), "usage": [0.5, 1.0]})
+BINS = pd.DataFrame({"low": [0.0, 2.0], "width": [2.0, 2.0], "count": [3, 1]})
+REPORT = BackfillReport([Batch("a", tuple(DAYS), (), 14, 0.5), Batch("b", (), (DAYS[0],), 0, 0.2)])
+PICTURES = {
+    "coverage": (lambda: plots.coverage_map(READ, CALENDAR, "Title"), "team_offense_game_summary 6 of 7"),
+    "progress": (lambda: plots.progress(REPORT, "Title"), "a 7, b 0"),
+    "no progress": (lambda: plots.progress(BackfillReport(), "Title"), "nothing had to be done"),
+    "months": (lambda: plots.lines_by_month(MONTHS, {"usage": "usage rate"}, "Title", 0.95), "usage rate 75.0 %"),
+    "bins": (lambda: plots.histogram(BINS, "Title", "percent usage"), "4 rows, mean about 1.5 percent usage"),
+    "no bins": (lambda: plots.histogram(BINS.iloc[:0], "Title", "x"), "0 rows"),
+    "bars": (lambda: plots.bars(["p", "q"], [1.0, 4.5], "Title", "points", limit=4.27), "highest q with 4.5 points"),
+    "no bars": (lambda: plots.bars([], [], "Title", "points"), "highest none"),
+    "verdicts": (
+        lambda: plots.verdicts([{"step": "preflight", "verdict": "GO", "seconds": 1.0}], "Title"),
+        "preflight GO",
+    ),
+    "no verdicts": (lambda: plots.verdicts([], "Title"), "Title"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_a_png_with_words(name: str) -> None:
+    make, words = PICTURES[name]
+    picture = make()
+    bundle, metadata = picture._repr_mimebundle_()
+    assert bundle["image/png"].startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(bundle["image/png"]) > 1000
+    assert bundle["text/plain"] == metadata["image/png"]["alt"] == picture.alt
+    assert picture.alt.startswith("Title")
+    assert words in picture.alt
+
+
+def test_every_state_has_a_colour_of_its_own() -> None:
+    assert set(plots.COLOURS) == set(DateState)
+    assert len(set(plots.COLOURS.values())) == len(DateState)
