@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     try:
         # Sockets in a folder of their own: no ports for kernels to clash over, nothing that others could listen to.
         # Their paths may have about 100 characters, so the folder is not the user's, which may lie deep.
-        with tempfile.TemporaryDirectory(prefix="courtbook-", dir="/tmp") as sockets:  # noqa: S108 - mkdtemp is safe
+        with tempfile.TemporaryDirectory(prefix="courtbook-", dir="/tmp") as sockets:
             papermill.execute_notebook(
                 source,
                 target,
