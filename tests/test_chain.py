@@ -109,6 +109,22 @@ def test_second_run_finds_nothing_to_do_and_keeps_the_first_archive(repaired):
     assert f"Against {first.name}" in baseline
 
 
+def test_a_damaged_earlier_run_is_no_baseline_and_no_obstacle(repaired):
+    small, _, _ = repaired
+    damaged = small.runs / "20990101T000000Z-small"
+    damaged.mkdir()
+    (damaged / "ledger.jsonl").write_text("torn")
+    try:
+        done = small.run("--to", "preflight")
+        assert done.returncode == 0, done.stdout
+        page = (small.latest / "00_preflight" / "attempt-1" / "00_preflight.html").read_text()
+        assert "not used as baseline" in page
+        assert "Against 2099" not in page
+    finally:
+        (damaged / "ledger.jsonl").unlink()
+        damaged.rmdir()
+
+
 def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
     small = Small.make(tmp_path, more="first_step: phase4_backfill")
     assert small.courtbook("prepare", small.params).returncode == 0

@@ -1,12 +1,14 @@
 """GO or NO-GO from check results, and the question that every write asks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from courtbook.backfill.runner import BackfillReport
 from courtbook.catalog import Check
 from courtbook.checks.result import CheckResult, Status, Verdict, blocks, verdict
 from courtbook.errors import GateClosed
+from courtbook.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,40 @@ def require_go(gate: str, last: Mapping[str, Any] | None) -> None:
             where=f"gate {gate}",
             next_action="Repair what is named here, validate again, then come back. Nothing was written.",
         )
+
+
+def add_up(
+    decisions: Sequence[Decision],
+    backfills: Sequence[tuple[Plan, BackfillReport]],
+    reviewed: Sequence[Mapping[str, Any]],
+    *,
+    dry_run: bool,
+) -> tuple[Verdict, str]:
+    """Add up what a step found: GO only if there is something, and nothing says no.
+
+    Parameters
+    ----------
+    reviewed : sequence of mapping
+        The recorded verdicts of earlier steps, where a step rests on them.
+    """
+    closed = [decision for decision in decisions if decision.verdict is not Verdict.GO]
+    if closed:
+        return Verdict.NO_GO, "; ".join(f"{decision.gate}: {decision.words()}" for decision in closed)
+    unfinished = [report for _, report in backfills if not report.succeeded]
+    if unfinished and dry_run:
+        count = sum(plan.table_dates for plan, _ in backfills)
+        return Verdict.NO_GO, f"dry run: {count} table-dates are planned and not written"
+    if unfinished:
+        failed = sum(len(report.failed) for report in unfinished)
+        held = sorted({name for report in unfinished for name in report.held_back})
+        return Verdict.NO_GO, f"{failed} table-dates failed" + (f", held back: {', '.join(held)}" if held else "")
+    if open_steps := [item["step"] for item in reviewed if item["verdict"] != Verdict.GO.value]:
+        return Verdict.NO_GO, f"without GO: {', '.join(open_steps)}"
+    if not decisions and not backfills and not reviewed:
+        return Verdict.NO_GO, "nothing was checked"
+    said = [f"{decision.gate}: {decision.words()}" for decision in decisions]
+    if backfills:
+        said.append(f"{sum(report.done for _, report in backfills):,} table-dates written and counted")
+    if reviewed:
+        said.append(f"{len(reviewed)} steps ended in GO")
+    return Verdict.GO, "; ".join(said)

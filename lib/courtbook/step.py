@@ -17,7 +17,7 @@ from courtbook.coverage import Coverage, read_all
 from courtbook.errors import CourtbookError, NoGo, ParameterError, Reason
 from courtbook.evidence.bundle import new_attempt, write_json, write_once
 from courtbook.evidence.ledger import Ledger
-from courtbook.gates import Decision, decide, require_go
+from courtbook.gates import Decision, add_up, decide, require_go
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
 from courtbook.plan import Plan, make_plan
@@ -213,10 +213,18 @@ class Step:
             self.conclude()
 
     def baseline(self) -> tuple[str, Mapping[str, Any]] | None:
-        """Return name and recorded coverage of the last earlier run of these parameters, None if there is none."""
+        """Return name and recorded coverage of the last earlier run of these parameters, None if there is none.
+
+        A run whose ledger does not hold is passed over, and said to be.
+        """
         runs = sorted(self.run.parent.glob("2*Z-*"), reverse=True)
-        for run in (item for item in runs if item.name.partition("-")[2] == self.params.name):
-            if run != self.run and (found := Ledger(run / "ledger.jsonl").last("coverage")) is not None:
+        for run in (item for item in runs if item.name.partition("-")[2] == self.params.name and item != self.run):
+            try:
+                found = Ledger(run / "ledger.jsonl").last("coverage")
+            except CourtbookError as error:
+                print(f"not used as baseline: {error}")  # noqa: T201 - a notebook's log
+                continue
+            if found is not None:
                 return run.name, found["tables"]
         return None
 
@@ -231,28 +239,8 @@ class Step:
         return path
 
     def verdict(self) -> tuple[Verdict, str]:
-        """Add up what this step found: GO only if there is something, and nothing says no."""
-        closed = [decision for decision in self.decisions if decision.verdict is not Verdict.GO]
-        if closed:
-            return Verdict.NO_GO, "; ".join(f"{decision.gate}: {decision.words()}" for decision in closed)
-        unfinished = [report for _, report in self.backfills if not report.succeeded]
-        if unfinished and self.params.dry_run:
-            count = sum(plan.table_dates for plan, _ in self.backfills)
-            return Verdict.NO_GO, f"dry run: {count} table-dates are planned and not written"
-        if unfinished:
-            failed = sum(len(report.failed) for report in unfinished)
-            held = sorted({name for report in unfinished for name in report.held_back})
-            return Verdict.NO_GO, f"{failed} table-dates failed" + (f", held back: {', '.join(held)}" if held else "")
-        if open_steps := [item["step"] for item in self.reviewed if item["verdict"] != Verdict.GO.value]:
-            return Verdict.NO_GO, f"without GO: {', '.join(open_steps)}"
-        if not self.decisions and not self.backfills and not self.reviewed:
-            return Verdict.NO_GO, "nothing was checked"
-        said = [f"{decision.gate}: {decision.words()}" for decision in self.decisions]
-        if self.backfills:
-            said.append(f"{sum(report.done for _, report in self.backfills):,} table-dates written and counted")
-        if self.reviewed:
-            said.append(f"{len(self.reviewed)} steps ended in GO")
-        return Verdict.GO, "; ".join(said)
+        """Add up what this step found so far, and say why."""
+        return add_up(self.decisions, self.backfills, self.reviewed, dry_run=self.params.dry_run)
 
     def conclude(self) -> None:
         """Write ``result.json``, record the verdict and stop the notebook here if it is NO-GO.
