@@ -65,7 +65,9 @@ def test_executed_notebook_is_kept_whole(repaired, name):
     assert figures, "a step shows at least one figure"
     assert all(output.metadata["image/png"]["alt"] for output in figures)
     assert any("GO" in "".join(output.get("data", {}).get("text/plain", "")) for output in outputs)
-    assert "<img" in (attempt / f"{name}.html").read_text()
+    page = (attempt / f"{name}.html").read_text()
+    assert page.count("<img alt=") == len(figures)
+    assert "No description has been provided" not in page
     assert json.loads((attempt / "result.json").read_text())["verdict"] == "GO"
 
 

@@ -121,7 +121,6 @@ class Catalog:
     """All that a domain declares."""
 
     domain: str
-    datasets: tuple[str, ...]
     tables: Mapping[str, Table]
     checks: tuple[Check, ...]
     steps: tuple[Step, ...]
@@ -197,4 +196,4 @@ def load_catalog(domain: str = "nba") -> Catalog:
         Step(name=name, number=entry["number"], title=entry["title"], notebook=f"{entry['number']:02d}_{name}")
         for name, entry in content.get("steps", {}).items()
     )
-    return Catalog(domain, tuple(content["datasets"]), tables, checks, steps, dict(content.get("gates", {})))
+    return Catalog(domain, tables, checks, steps, dict(content.get("gates", {})))

@@ -34,8 +34,6 @@ class Reason(Enum):
     WAREHOUSE_CORRUPT = ("warehouse_corrupt", ExitCode.ENGINE)
     WAREHOUSE_LOCKED = ("warehouse_locked", ExitCode.REFUSED)
     QUERY_FAILED = ("query_failed", ExitCode.ENGINE)
-    WRITE_MISMATCH = ("write_mismatch", ExitCode.ENGINE)
-    NOTEBOOK_FAILED = ("notebook_failed", ExitCode.ENGINE)
     LEDGER_BROKEN = ("ledger_broken", ExitCode.ENGINE)
     NO_GATE = ("no_gate", ExitCode.REFUSED)
     NO_GO = ("no_go", ExitCode.NO_GO)

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from courtbook.calendar import Calendar
 from courtbook.catalog import Table
 from courtbook.coverage import DateState, read_coverage
-from courtbook.errors import CourtbookError, Reason
 from courtbook.plan import Plan
 from courtbook.warehouse.base import Warehouse
 from courtbook.warehouse.statement import render
@@ -121,16 +120,3 @@ def run_plan(
             if batch.failed:
                 bad.add(table.name)
     return report
-
-
-def require_all_done(report: BackfillReport, where: str) -> None:
-    """Raise if a date failed or a table was held back."""
-    if report.succeeded:
-        return
-    failed = [f"{table} {day}" for table, day in report.failed]
-    raise CourtbookError(
-        Reason.WRITE_MISMATCH,
-        f"{len(failed)} dates do not hold the expected rows ({', '.join(failed[:5])}), held back: {report.held_back}.",
-        where=where,
-        next_action="Look at the raw tables of these dates, then run the step again.",
-    )

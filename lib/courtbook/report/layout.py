@@ -17,7 +17,7 @@ STATE_STYLE: dict[str, tuple[str, str]] = {
     "INTERRUPTED": ("#a3241c", "…"),
 }
 _TABLE = "border-collapse:collapse;margin:0.4em 0 1em;font-size:13px;text-align:left"
-_CELL = "padding:4px 10px;border-bottom:1px solid #ddd;text-align:{align};vertical-align:top;white-space:{wrap}"
+_CELL = "padding:4px 8px;border-bottom:1px solid #ddd;text-align:{align};vertical-align:top;white-space:{wrap}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str
             colour, sign = STATE_STYLE.get(text, ("", ""))
             style = _CELL.format(align="right" if right else "left", wrap="nowrap" if len(text) < 40 else "normal")
             if len(text) >= 40:
-                style += ";min-width:26em"
+                style += ";min-width:20em"
             if sign:
                 cells.append(f'<td style="{style};color:{colour};font-weight:600">{sign} {escape(text)}</td>')
             else:
@@ -77,7 +77,7 @@ def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str
         body.append(f"<tr>{''.join(cells)}</tr>")
     html = (
         f'<div style="overflow-x:auto"><table style="{_TABLE}">'
-        f'<caption style="text-align:left;font-weight:600;padding:4px 10px">{escape(caption)}</caption>'
+        f'<caption style="text-align:left;font-weight:600;padding:4px 8px">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
     return Html(html, text_table(rows, columns, caption))
