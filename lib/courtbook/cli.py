@@ -84,7 +84,7 @@ def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson
     """Print how many of the expected dates and rows each table holds."""
     from courtbook.calendar import read_calendar
     from courtbook.catalog import load_catalog
-    from courtbook.coverage import RUNBOOK_RULE, read_all
+    from courtbook.coverage import read_all
     from courtbook.warehouse.opening import open_warehouse
 
     params = _load(params_file, settings)
@@ -94,10 +94,10 @@ def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson
         typer.echo(json.dumps([item.record() for item in read.values()], indent=1))
         return
     from courtbook.report.layout import text_table
-    from courtbook.report.tables import COVERAGE_COLUMNS, coverage_rows
+    from courtbook.report.tables import COVERAGE_KEY, coverage_table
 
-    typer.echo(text_table(coverage_rows(read), COVERAGE_COLUMNS))
-    typer.echo(f"\ncovered: {RUNBOOK_RULE}; rows: the expectation of each date")
+    typer.echo(text_table(*coverage_table(read)))
+    typer.echo("\n" + COVERAGE_KEY.replace("; ", "\n"))
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from courtbook.coverage import Coverage
 from courtbook.gates import Decision
 from courtbook.report.layout import text_table
-from courtbook.report.tables import COVERAGE_COLUMNS, coverage_rows, measured
+from courtbook.report.tables import COVERAGE_KEY, coverage_table, measured
 
 if TYPE_CHECKING:
     from courtbook.step import Step
@@ -27,8 +27,9 @@ def results_page(step: "Step", decision: Decision, read: Mapping[str, Coverage])
             "## Coverage",
             "",
             "```",
-            text_table(coverage_rows(read), COVERAGE_COLUMNS),
+            text_table(*coverage_table(read)),
             "```",
+            f"{COVERAGE_KEY}.",
             "",
             "## Checks",
             "",
@@ -60,8 +61,9 @@ def handoff_page(step: "Step", read: Mapping[str, Coverage]) -> str:
             "## State",
             "",
             "```",
-            text_table(coverage_rows(read), COVERAGE_COLUMNS),
+            text_table(*coverage_table(read)),
             "```",
+            f"{COVERAGE_KEY}.",
             "",
             "## What is left",
             "",

@@ -23,34 +23,40 @@ def facts(step: "Step") -> Html:
     return table(list(step.facts().items()), ["", "this step"], step.title)
 
 
-_COUNTED_STATES = (DateState.COMPLETE, DateState.PARTIAL, DateState.SOURCE_GAP, DateState.UNEXPECTED)
-COVERAGE_COLUMNS = (
-    *("table", "dates with data", "covered", "expected", "coverage"),
-    *(state.value for state in _COUNTED_STATES),
-    *("rows found", "rows expected"),
-)
-
-
-def coverage_rows(coverage: Mapping[str, Coverage]) -> list[list[object]]:
-    """Return one row a table, as notebooks and the command line show it."""
-    return [
+def coverage_table(read: Mapping[str, Coverage]) -> tuple[list[list[object]], list[str]]:
+    """Return rows and heads of coverage: states that no date is in are left out, so that it fits a terminal."""
+    counted = (DateState.COMPLETE, DateState.PARTIAL, DateState.SOURCE_GAP, DateState.UNEXPECTED)
+    shown = [
+        state for state in counted if state is DateState.COMPLETE or any(item.dates_in(state) for item in read.values())
+    ]
+    heads = ["table", "dates", "covered", "expected", "coverage", *(state.value for state in shown), "rows", "of"]
+    rows: list[list[object]] = [
         [
             name,
             item.dates_with_data,
             len(item.covered),
             len(item.target),
             percent(item.ratio),
-            *(len(item.dates_in(state)) for state in _COUNTED_STATES),
+            *(len(item.dates_in(state)) for state in shown),
             item.found_rows,
             item.expected_rows,
         ]
-        for name, item in coverage.items()
+        for name, item in read.items()
     ]
+    return rows, heads
+
+
+COVERAGE_KEY = (
+    "dates: with any row; covered: of the expected dates, those with any row (the runbook's own metric); "
+    "complete: with every row that schedule and box scores make us expect"
+)
 
 
 def coverage(read: Mapping[str, Coverage], caption: str = "Coverage") -> Html:
     """Show coverage: dates by the runbook's metric (any row counts), and rows by the expectation of each date."""
-    return table(coverage_rows(read), COVERAGE_COLUMNS, f"{caption} (covered = any row on an expected date)")
+    shown = table(*coverage_table(read), caption)
+    key = f'<p style="font-size:12px;margin-top:-0.6em">{escape(COVERAGE_KEY)}</p>'
+    return Html(shown.html + key, f"{shown.text}\n{COVERAGE_KEY}")
 
 
 def plan(planned: Plan, step: "Step") -> Html:
