@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,39 +92,50 @@ def _rows(tables: dict[str, "pa.Table"]) -> str:
     return f"{sum(table.num_rows for table in tables.values()):,}"
 
 
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a file beside ``path`` that takes its place when it is whole, and goes away if it never is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+    finally:
+        for left in (unfinished, unfinished.with_name(unfinished.name + ".wal")):
+            left.unlink(missing_ok=True)
+
+
 def load_folder(folder: Path, path: Path, *, tell: Tell) -> None:
     """Fill the raw tables of a warehouse file from a folder of real data, replacing what they held.
 
     Processed tables of an existing file stay as they are. The files are checked before the warehouse is touched.
     """
     raw = load_raw(FolderSource(kind="folder", path=str(folder)), tell)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        _refill(DuckDBWarehouse(path), raw)
+    else:
+        with _beside(path) as new:
+            _refill(DuckDBWarehouse(new, create=True), raw)
+    tell(f"loaded into {path}: {', '.join(f'{name} {rows.num_rows:,}' for name, rows in raw.items())}")
+
+
+def _refill(warehouse: DuckDBWarehouse, raw: dict[str, "pa.Table"]) -> None:
     catalog = load_catalog()
-    warehouse = DuckDBWarehouse(path, create=True)
     with warehouse.session(write=True):
         warehouse.create(catalog.tables.values())
         warehouse.refill((catalog.tables[name], rows) for name, rows in raw.items())
-    tell(f"loaded into {path}: {', '.join(f'{name} {rows.num_rows:,}' for name, rows in raw.items())}")
 
 
 def build(path: Path, params: Params, raw: dict[str, "pa.Table"], tell: Tell) -> None:
     """Build a warehouse beside its place and move it there when it is whole."""
     started = time.monotonic()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        warehouse = DuckDBWarehouse(unfinished, memory=params.warehouse.memory, create=True)
+    with _beside(path) as new:
+        warehouse = DuckDBWarehouse(new, memory=params.warehouse.memory, create=True)
         with warehouse.session(write=True):
-            catalog = load_catalog()
-            warehouse.create(catalog.tables.values())
-            warehouse.refill((catalog.tables[name], rows) for name, rows in raw.items())
+            _refill(warehouse, raw)
             if isinstance(params.source, LeagueSource) and params.source.state != "raw":
-                _fill(warehouse, catalog, _whole_league(params, params.source), tell)
-        unfinished.replace(path)
-    finally:
-        for left in (unfinished, unfinished.with_name(unfinished.name + ".wal")):
-            left.unlink(missing_ok=True)
-    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+                _fill(warehouse, load_catalog(), _whole_league(params, params.source), tell)
     tell(f"built {path} in {time.monotonic() - started:.1f} s")
 
 
