@@ -95,6 +95,7 @@ def clamp(value: Number, limit: float) -> Number:
 def steps(value: Number, small: float, large: float) -> Number:
     if value is None:
         return None
+    value = round(value, 9)  # the last bit of a mean must not decide
     size = 2.0 if abs(value) >= large else 1.0 if abs(value) >= small else 0.0
     return math.copysign(size, value) if size else 0.0
 

@@ -1,231 +1,206 @@
 """Box scores: synthetic games played out, player by player."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from courtbook.nba.arrays import BoolArray, DayArray, FloatArray, IntArray
-from courtbook.nba.names import TEAMS, game_id
+from courtbook.nba.names import TEAMS, game_id, player_lookup
 from courtbook.nba.players import ROSTER, World
-from courtbook.nba.schedule import Game
+from courtbook.nba.schedule import Array, Game
 
 # Minutes by place on the roster, from the first option to the last man.
-_ROLE_MINUTES = np.array([35.5, 34, 32.5, 31, 29, 22, 19, 17, 14.5, 12, 10.5, 9.5, 8.5, 7.5, 7])
-_BASE_PACE, _OFFENSIVE_REBOUNDS = 99.6, 10.6
+_MINUTES = np.array([35.5, 34, 32.5, 31, 29, 22, 19, 17, 14.5, 12, 10.5, 9.5, 8.5, 7.5, 7])
+_MOOD_SPREAD = np.where(np.arange(ROSTER) < 5, 0.13, 0.3)
+# Nobody plays much more than this part of the minutes of a side.
+_LONGEST_STAY = 0.18
+_PACE, _SECOND_CHANCES = 99.6, 10.6
 _HOME_EDGE = 0.013
-_MARGIN_SPREAD = 16.0
+_CLOSE, _LARGEST_SURPRISE = 9, 24
 _SIGN = np.array([-1, 1])
 
-Box = dict[str, IntArray]
-Rates = dict[str, FloatArray]
+Box = dict[str, Array]
 
 
-@dataclass(frozen=True)
-class Played:
-    """Finished games: arrays with the game first, then the side (away, home), then the place on the roster."""
+def play(world: World, games: Sequence[Game], rng: np.random.Generator) -> Box:
+    """Draw the box scores of games; a game with a given winner is drawn until that team wins.
 
-    games: list[Game]
-    box: Box
-    expected: FloatArray
-    expected_minutes: FloatArray
-
-    def team(self, name: str) -> IntArray:
-        """Return the team sums of a number, shape (games, 2)."""
-        sums: IntArray = self.box[name].sum(axis=-1)
-        return sums
-
-    @property
-    def days(self) -> DayArray:
-        """Dates of the games."""
-        return _days(self.games)
-
-    @property
-    def seasons(self) -> IntArray:
-        """Starting years of the games' seasons."""
-        return np.array([game.season for game in self.games], dtype=np.int64)
-
-    @property
-    def ids(self) -> list[str]:
-        """Game ids of layers 3 and 4."""
-        return [game_id(game.day, game.away, game.home) for game in self.games]
-
-
-def join(parts: Sequence[Played]) -> Played:
-    """Put games together in order of their dates."""
-    games = [game for part in parts for game in part.games]
-    order = np.array(sorted(range(len(games)), key=lambda i: (games[i].day, games[i].league_id)), dtype=np.int64)
-    box = {name: np.concatenate([part.box[name] for part in parts])[order] for name in parts[0].box}
-    expected = np.concatenate([part.expected for part in parts])[order]
-    minutes = np.concatenate([part.expected_minutes for part in parts])[order]
-    return Played([games[i] for i in order], box, expected, minutes)
-
-
-def play(world: World, games: list[Game], rng: np.random.Generator) -> Played:
-    """Draw the box scores of games; a game with a given winner is drawn until that team wins."""
-    days, teams = _days(games), _teams(games)
-    season = np.array([world.years.index(game.season) for game in games], dtype=np.int64)
-    winner = np.array([-1 if not g.winner else int(g.winner == g.home) for g in games], dtype=np.int64)
-    roster = world.roster(season, days, teams)
-    active, out = _line_up(world, rng, days, teams, roster)
+    Returns
+    -------
+    dict of str to array
+        What identifies games, sides and players, what was expected of the players (``expected`` points and
+        ``expected_minutes``), and their numbers, named as in the catalog. Shapes are (games,), (games, 2) with the
+        away side first, or (games, 2, 15).
+    """
+    names = _identify(games)
+    number = {team: index for index, team in enumerate(TEAMS)}
+    # The sides of an All-Star game borrow the players of two teams.
+    teams = np.array([(number.get(game.away, 0), number.get(game.home, 1)) for game in games], int).reshape(-1, 2)
+    season = np.array([world.years.index(game.season) for game in games], dtype=int)
+    roster = world.roster(season, names["game_date"], teams)
     rate = {name: values[roster] for name, values in world.traits.items()}
     luck = rng.random(len(games))
     overtime = np.select([luck < 0.008, luck < 0.06], [2, 1], 0)
-    minutes, seconds = _floor_time(rng, rate["minutes"], overtime, active)
+    out = world.hurt[roster, (names["game_date"] - world.first_day).astype(int)[:, None, None]]
+    most = 10 + (rng.random((len(games), 2, 1)) < 0.43)
+    active = ~out & ((~out).cumsum(axis=-1) <= most)
+
+    weights = _MINUTES * rate["minutes"] * active
+    minutes = _share(weights, np.full((len(games), 1, 1), 240.0), _LONGEST_STAY)
+    length = (14_400 + 1_500 * overtime)[:, None, None]
+    mood = np.exp(rng.normal(size=roster.shape) * _MOOD_SPREAD)
+    seconds = _round_to_sum(_share(weights * mood, length, _LONGEST_STAY), length, active)
 
     usage = world.usage[roster, season[:, None, None]]
-    pace = _BASE_PACE + world.pace[season[:, None], teams].sum(axis=1)
-    edge = world.offense[season[:, None], teams] - world.defense[season[:, None], teams[:, ::-1]] + _HOME_EDGE * _SIGN
-    known, real = usage * minutes, usage * seconds * np.exp(rng.normal(0, 0.33, roster.shape))
-    known, real = (one / one.sum(axis=-1, keepdims=True) for one in (known, real))
+    offense, defense, pace = world.strength[:, season[:, None], teams]
+    edge = (offense - defense[:, ::-1] + _HOME_EDGE * _SIGN)[..., None]
+    pace = (_PACE + pace.sum(axis=1))[:, None, None]
     a_shot = 2 * (1 - rate["three_share"]) * rate["two"] + 3 * rate["three_share"] * rate["three"]
-    shooting = (1 - rate["turnover"] - 0.44 * rate["trips"]) * a_shot * (1 + edge[..., None])
-    chances = (pace * (1 + 5 * 0.067 / 48) + _OFFENSIVE_REBOUNDS)[:, None, None]
-    expected = known * chances * (shooting + rate["trips"] * rate["free"])
+    a_play = (1 - rate["turnover"] - 0.44 * rate["trips"]) * a_shot * (1 + edge)
+    # Overtime adds 0.7 % of possessions on average.
+    known = _share(usage * minutes, 1.007 * pace + _SECOND_CHANCES)
+    expected = known * (a_play + rate["trips"] * rate["free"])
 
-    possessions = (pace + rng.normal(0, 3.3, len(games))) * (1 + 5 * overtime / 48)
-    plays = real * (possessions + _OFFENSIVE_REBOUNDS)[:, None, None]
-    box: Box = {}
-    redo, push = np.arange(len(games)), 0.0
+    possessions = (pace + rng.normal(0, 3.3, pace.shape)) * (1 + 5 * overtime[:, None, None] / 48)
+    used = usage * seconds * np.exp(rng.normal(0, 0.33, roster.shape))
+    plays = _share(used, possessions + _SECOND_CHANCES)
+    given = rate | {"plays": plays, "possessions": possessions, "edge": edge, "active": active}
+    wanted = np.array([0 if not game.winner else 1 if game.winner == game.home else -1 for game in games], dtype=int)
+    usual = np.diff(expected.sum(axis=-1), axis=1)[:, 0]
+    box = _shots(rng, given)
     while True:
-        pushed = edge[redo] + push * np.where(winner[redo] < 0, 0, 2 * winner[redo] - 1)[:, None] * _SIGN
-        part = {name: values[redo] for name, values in rate.items()}
-        both = np.repeat(possessions[redo, None], 2, axis=1)
-        drawn = _shots(rng, plays[redo], rate=part, possessions=both, edge=pushed, active=active[redo])
-        for name, values in drawn.items():
-            box.setdefault(name, np.zeros((len(games), *values.shape[1:]), dtype=np.int64))[redo] = values
         margin = np.diff(box["points"].sum(axis=-1), axis=1)[:, 0]
-        wrong = (winner >= 0) & ((margin > 0) != (winner == 1))
-        # Shots drawn one by one spread wider than real scores: a margin far from the expected one is rare.
-        surprise = (margin[redo] - np.diff(expected[redo].sum(axis=-1), axis=1)[:, 0]) / _MARGIN_SPREAD
-        rare = np.zeros(len(games), dtype=np.bool_)
-        rare[redo] = (winner[redo] < 0) & (rng.random(len(redo)) > np.exp(-(surprise**2) / 2))
-        redo = np.flatnonzero((margin == 0) | ((overtime > 0) & (np.abs(margin) > 9)) | wrong | rare)
-        if not len(redo):
+        # Shots drawn one by one spread wider than real scores, and only a close game goes into overtime.
+        odd = np.where(overtime > 0, abs(margin) > _CLOSE, (wanted == 0) & (abs(margin - usual) > _LARGEST_SURPRISE))
+        again = (margin == 0) | (margin * wanted < 0) | odd
+        if not again.any():
             break
-        # A team that keeps losing a game it has to win gets an edge, too small to rule out a close overtime.
-        push = min(push + 0.01, 0.08)
-    box |= {"roster": roster, "active": active.astype(np.int64), "out": out.astype(np.int64), "seconds": seconds}
-    box |= {"overtime": overtime, "teams": teams} | _other_numbers(rng, box, rate, margin)
-    return Played(games, box, expected, minutes)
+        for name, values in _shots(rng, pick(given, again)).items():
+            box[name][again] = values
+    box |= names | {"player_name": world.names[roster], "roster": roster, "active": active, "out": out}
+    box["player_lookup"] = np.array([player_lookup(name) for name in world.names], dtype=object)[roster]
+    box |= {"overtime": overtime, "seconds": seconds, "expected": expected, "expected_minutes": minutes}
+    box["margin"] = margin[:, None] * _SIGN
+    return box | _other_numbers(rng, box, rate)
 
 
-def _days(games: Sequence[Game]) -> DayArray:
-    return np.array([game.day for game in games], dtype="datetime64[D]")
+def pick(box: Box, games: Array) -> Box:
+    """Return some of the games, by a mask or by numbers."""
+    return {name: values[games] for name, values in box.items()}
 
 
-def _teams(games: Sequence[Game]) -> IntArray:
-    number = {team: index for index, team in enumerate(TEAMS)}
-    return np.array([(number[game.away], number[game.home]) for game in games], dtype=np.int64).reshape(-1, 2)
+def join(first: Box, second: Box) -> Box:
+    """Return the games of both."""
+    return {name: np.concatenate([values, second[name]]) for name, values in first.items()}
 
 
-def _line_up(
-    world: World, rng: np.random.Generator, days: DayArray, teams: IntArray, roster: IntArray
-) -> tuple[BoolArray, BoolArray]:
-    """Return who plays and who is out, hurt or rested, both of shape (games, 2, 15)."""
-    since = (days - np.datetime64(world.first_day)).astype(np.int64)
-    out = world.hurt[roster, since[:, None, None]]
-    order = np.lexsort((np.repeat(since, 2), teams.ravel()))
-    tired = np.zeros(teams.size, dtype=np.bool_)
-    tired[order[1:]] = (np.diff(np.repeat(since, 2)[order]) == 1) & (np.diff(teams.ravel()[order]) == 0)
-    out[..., :3] |= tired.reshape(teams.shape)[..., None] & (rng.random((*teams.shape, 3)) < 0.08)
-    place = np.arange(ROSTER) + 0.9 * rng.normal(size=roster.shape) * (np.arange(ROSTER) > 7)
-    rank = np.argsort(np.argsort(place + 100 * out, axis=-1), axis=-1)
-    wanted = 10 + (rng.random(teams.shape) < 0.43)
-    active = rank < np.clip((~out).sum(axis=-1), 8, wanted)[..., None]
-    return active, out & ~active
+def flatten(box: Box, depth: int) -> Box:
+    """Return one row a side (depth 2) or player (depth 3), what belongs to a game or side repeated."""
+    shape = box["roster"].shape[:depth]
+    return {
+        name: np.broadcast_to(values.reshape(values.shape + (1,) * (depth - values.ndim)), shape).ravel()
+        for name, values in box.items()
+        if values.ndim <= depth
+    }
 
 
-def _floor_time(
-    rng: np.random.Generator, skill: FloatArray, overtime: IntArray, active: BoolArray
-) -> tuple[FloatArray, IntArray]:
-    """Return the minutes expected of each player and the seconds that he plays."""
-    sides = active.shape[:2]
-    weights = _ROLE_MINUTES * skill * active
-    minutes = _share(weights, np.full(sides, 240.0), np.full(sides, 40.0))
-    moods = np.exp(rng.normal(size=active.shape) * np.where(np.arange(ROSTER) < 5, 0.13, 0.3))
-    length = np.broadcast_to((14_400 + 1_500 * overtime)[:, None], sides)
-    return minutes, _round_to_sum(
-        _share(weights * moods, length.astype(np.float64), (length / 5) * 0.92), length, active
-    )
+def _identify(games: Sequence[Game]) -> Box:
+    """Return what says which game and side a row belongs to."""
+    teams = np.array([(game.away, game.home) for game in games], dtype=object).reshape(-1, 2)
+    return {
+        "game_id": np.array([game_id(game.day, game.away, game.home) for game in games], dtype=object),
+        "nba_game_id": np.array([game.league_id for game in games], dtype=object),
+        "game_date": np.array([game.day for game in games], dtype="datetime64[D]"),
+        "season_year": np.array([game.season for game in games], dtype=int),
+        "kind": np.array([game.kind.flag for game in games], dtype=object),
+        "away_team_abbr": teams[:, 0],
+        "home_team_abbr": teams[:, 1],
+        "team_abbr": teams,
+        "is_home": np.broadcast_to([False, True], (len(games), 2)),
+    }
 
 
-def _share(weights: FloatArray, total: FloatArray, cap: FloatArray) -> FloatArray:
-    """Share out the total by weights, nobody with more than the cap."""
-    given = np.minimum(weights * (total / weights.sum(axis=-1))[..., None], cap[..., None])
-    room = np.where(weights > 0, (cap[..., None] - given) * weights, 0)
-    left = total - given.sum(axis=-1)
-    scale = left / np.maximum(room.sum(axis=-1), 1e-9)
-    shares: FloatArray = np.minimum(given + room * scale[..., None], cap[..., None])
+def _share(weights: Array, total: Array, most: float = 1.0) -> Array:
+    """Share out the total of each side by weights, hardly more than a part ``most`` of it to anyone."""
+    shares: Array = weights / weights.sum(axis=-1, keepdims=True)
+    for _ in range(3):
+        shares = np.minimum(shares, most)
+        shares /= shares.sum(axis=-1, keepdims=True)
+    shares *= total
     return shares
 
 
-def _round_to_sum(values: FloatArray, total: IntArray, members: BoolArray) -> IntArray:
+def _round_to_sum(values: Array, total: Array, members: Array) -> Array:
     """Round members to integers that add up to the total along the last axis; the others get 0."""
     floor = np.where(members, np.floor(values), 0)
-    short = (total - floor.sum(axis=-1)).astype(np.int64)
-    fraction = np.where(members, values - floor, -1.0)
+    fraction = np.where(members, values - floor, -1)
     rank = np.argsort(np.argsort(-fraction, axis=-1), axis=-1)
-    rounded: IntArray = (floor + (rank < short[..., None])).astype(np.int64)
+    rounded: Array = (floor + (rank < total - floor.sum(axis=-1, keepdims=True))).astype(int)
     return rounded
 
 
-def _shots(
-    rng: np.random.Generator,
-    plays: FloatArray,
-    *,
-    rate: Rates,
-    possessions: FloatArray,
-    edge: FloatArray,
-    active: BoolArray,
-) -> Box:
+def _shots(rng: np.random.Generator, given: Box) -> Box:
     """Draw what makes points: turnovers, attempts and makes, so that both teams have the same possessions."""
-    trips = plays * rate["trips"]
-    box: Box = {
-        "turnovers": rng.poisson(plays * rate["turnover"]),
-        "free_throws_attempted": 2 * rng.poisson(0.45 * trips) + rng.poisson(0.1 * trips),
-        "second_chances": rng.binomial(46, _OFFENSIVE_REBOUNDS / 46, possessions.shape),
+    plays, lift = given["plays"], 1 + given["edge"]
+    trips = plays * given["trips"]
+    turnovers = rng.poisson(plays * given["turnover"])
+    free = 2 * rng.poisson(0.45 * trips) + rng.poisson(0.1 * trips)
+    chances = rng.binomial(46, _SECOND_CHANCES / 46, plays.shape[:2])
+    used = (turnovers + 0.44 * free).sum(axis=-1)
+    attempts = np.round(given["possessions"][..., 0] + chances - used)[..., None]
+    wanted = _share(plays * (1 - given["turnover"] - 0.44 * given["trips"]), attempts)
+    shots = _round_to_sum(wanted, attempts, given["active"])
+    threes = rng.binomial(shots, given["three_share"])
+    close = rng.binomial(shots - threes, given["paint"])
+    far = shots - threes - close
+    # Shots near the basket go in more often, without changing a player's part of two-pointers that go in.
+    close_rate = given["two"] + 0.2 * (1 - given["paint"])
+    three_made = rng.binomial(threes, np.clip(given["three"] * lift, 0, 1))
+    close_made = rng.binomial(close, np.clip(close_rate * lift, 0, 1))
+    far_made = rng.binomial(far, np.clip((close_rate - 0.2) * lift, 0, 1))
+    made, free_made = three_made + close_made + far_made, rng.binomial(free, given["free"])
+    return {
+        "paint_makes": close_made,
+        "paint_attempts": close,
+        "mid_range_makes": far_made,
+        "mid_range_attempts": far,
+        "three_pointers_made": three_made,
+        "three_pointers_attempted": threes,
+        "field_goals_made": made,
+        "field_goals_attempted": shots,
+        "free_throws_made": free_made,
+        "free_throws_attempted": free,
+        "turnovers": turnovers,
+        "points": 2 * made + three_made + free_made,
+        "second_chances": chances,
     }
-    used = (box["turnovers"] + 0.44 * box["free_throws_attempted"]).sum(axis=-1)
-    attempts = np.round(possessions + box["second_chances"] - used).astype(np.int64)
-    weights = plays * (1 - rate["turnover"] - 0.44 * rate["trips"])
-    wanted = weights * (attempts / weights.sum(axis=-1))[..., None]
-    box["field_goals_attempted"] = _round_to_sum(wanted, attempts, active)
-    box["three_pointers_attempted"] = rng.binomial(box["field_goals_attempted"], rate["three_share"])
-    twos = box["field_goals_attempted"] - box["three_pointers_attempted"]
-    lift = 1 + edge[..., None]
-    box["three_pointers_made"] = rng.binomial(box["three_pointers_attempted"], np.clip(rate["three"] * lift, 0, 1))
-    box["field_goals_made"] = box["three_pointers_made"] + rng.binomial(twos, np.clip(rate["two"] * lift, 0, 1))
-    box["free_throws_made"] = rng.binomial(box["free_throws_attempted"], rate["free"])
-    box["points"] = 2 * box["field_goals_made"] + box["three_pointers_made"] + box["free_throws_made"]
-    return box
 
 
-def _other_numbers(rng: np.random.Generator, box: Box, rate: Rates, margin: IntArray) -> Box:
+def _other_numbers(rng: np.random.Generator, box: Box, rate: Box) -> Box:
     """Draw rebounds, assists, steals, blocks, fouls and plus-minus for the shots of a game."""
-    active, minutes = box["active"] > 0, box["seconds"] / 60
+    minutes = box["seconds"] / 60
 
-    def share_out(total: IntArray, trait: str) -> IntArray:
+    def share_out(total: Array, trait: str) -> Array:
         weights = rate[trait] * minutes
         return rng.multinomial(total, weights / weights.sum(axis=-1, keepdims=True))
 
     made = box["field_goals_made"].sum(axis=-1)
     misses = box["field_goals_attempted"].sum(axis=-1) - made
     offensive = np.minimum(box["second_chances"], misses // 2)
-    defensive = rng.binomial((misses - offensive)[:, ::-1], 0.93)
     turnovers = box["turnovers"].sum(axis=-1)[:, ::-1]
-    result: Box = {
+    result = {
         "offensive_rebounds": share_out(offensive, "offensive_rebound"),
-        "defensive_rebounds": share_out(defensive, "defensive_rebound"),
+        "defensive_rebounds": share_out(rng.binomial((misses - offensive)[:, ::-1], 0.93), "defensive_rebound"),
         "assists": share_out(rng.binomial(made, 0.62), "assist"),
         "steals": share_out(rng.binomial(turnovers, 0.55), "steal"),
         "blocks": share_out(rng.binomial(misses[:, ::-1] // 2, 0.19), "block"),
         "personal_fouls": rng.binomial(6, np.clip(0.0138 * minutes * rate["foul"], 0, 0.9)),
+        "assisted_fg_makes": rng.binomial(box["field_goals_made"], rate["assisted"]),
     }
     result["total_rebounds"] = result["offensive_rebounds"] + result["defensive_rebounds"]
-    margins = margin[:, None] * _SIGN
-    weight = minutes / minutes.sum(axis=-1, keepdims=True)
+    # Plus-minus adds up to five times the margin of the team.
+    margins = 5 * box["margin"][..., None]
     noise = rng.normal(0, 1.5, minutes.shape) * np.sqrt(minutes)
-    noise -= weight * noise.sum(axis=-1, keepdims=True)
-    result["plus_minus"] = _round_to_sum(5 * margins[..., None] * weight + noise, 5 * margins, active)
+    part = minutes / minutes.sum(axis=-1, keepdims=True)
+    wanted = part * (margins - noise.sum(axis=-1, keepdims=True)) + noise
+    result["plus_minus"] = _round_to_sum(wanted, margins, box["active"])
     return result

@@ -9,17 +9,17 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 
 from courtbook.errors import ParameterError
-from courtbook.nba.arrays import IntArray
 from courtbook.nba.names import TEAMS
 
+Array = npt.NDArray[Any]
 _EAST_CODES = "ATL BKN BOS CHA CHI CLE DET IND MIA MIL NYK ORL PHI TOR WAS"
 EAST = frozenset(_EAST_CODES.split())
 GAMES_A_TEAM = 82
 MIN_BACK_TO_BACKS, MAX_BACK_TO_BACKS = 4, 20
-_EAST_OF_LEAGUE = np.array([team in EAST for team in TEAMS])
 
 
 class Kind(Enum):
@@ -80,17 +80,11 @@ def _days(entry: Mapping[str, Any]) -> tuple[tuple[dt.date, int], ...]:
 def season_facts() -> dict[int, SeasonFacts]:
     """Read the facts of all known seasons, by starting year."""
     content = yaml.safe_load(resources.files("courtbook.nba").joinpath("seasons.yaml").read_text(encoding="utf-8"))
-    return {
-        year: SeasonFacts(
-            year,
-            _days(entry["regular"]),
-            _days(entry["play_in"]),
-            _days(entry["playoffs"]),
-            tuple(entry["all_star"]),
-            entry.get("cup_final"),
-        )
-        for year, entry in content.items()
-    }
+    facts = {}
+    for year, entry in content.items():
+        regular, play_in, playoffs = (_days(entry[part]) for part in ("regular", "play_in", "playoffs"))
+        facts[year] = SeasonFacts(year, regular, play_in, playoffs, tuple(entry["all_star"]), entry.get("cup_final"))
+    return facts
 
 
 def facts_of(seasons: Sequence[int]) -> list[SeasonFacts]:
@@ -112,19 +106,18 @@ def facts_of(seasons: Sequence[int]) -> list[SeasonFacts]:
     return [known[year] for year in sorted(set(seasons))]
 
 
-def _who_plays(facts: SeasonFacts, rng: np.random.Generator) -> list[IntArray] | None:
+def _who_plays(facts: SeasonFacts, rng: np.random.Generator) -> list[Array] | None:
     """Return the team numbers of each game day, or None if the draw misses 82 games or the back-to-back limits."""
     left = np.full(len(TEAMS), GAMES_A_TEAM)
     last = np.full(len(TEAMS), -9)
     doubles = np.zeros(len(TEAMS), dtype=np.int64)
-    chosen: list[IntArray] = []
+    chosen: list[Array] = []
     for index, (day, games) in enumerate(facts.regular):
         number = (day - facts.opening).days
         tired = last == number - 1
         # Towards the end the number of games left must win over rest, or some team ends with 81.
         freedom = min(1.0, (len(facts.regular) - index) / 16)
-        reluctance = tired * (1.5 + doubles / 20) + 3.5 * rng.random(len(TEAMS))
-        wish = left - freedom * reluctance + 0.1 * rng.random(len(TEAMS))
+        wish = left - freedom * (1.5 * tired + 3.5 * rng.random(len(TEAMS)))
         wish[left == 0] = -np.inf
         teams = np.argsort(-wish)[: 2 * games]
         doubles[teams] += tired[teams]
@@ -135,32 +128,14 @@ def _who_plays(facts: SeasonFacts, rng: np.random.Generator) -> list[IntArray] |
     return chosen if fits else None
 
 
-def _pair(days: Sequence[IntArray], rng: np.random.Generator) -> list[tuple[int, int, int]]:
-    """Pair the teams of each day; return (day index, team, team), rare meetings first."""
-    wanted = np.where(_EAST_OF_LEAGUE[:, None] == _EAST_OF_LEAGUE[None, :], 3.7, 2.0)
-    met = np.zeros_like(wanted)
-    pairs: list[tuple[int, int, int]] = []
-    for index, teams in enumerate(days):
-        free = rng.permutation(teams)
-        while len(free):
-            first, others = free[0], free[1:]
-            cost = met[first, others] / wanted[first, others] + rng.random(len(others)) * 0.25
-            second = others[np.argmin(cost)]
-            met[first, second] += 1
-            met[second, first] += 1
-            pairs.append((index, int(first), int(second)))
-            free = others[others != second]
-    return pairs
-
-
-def _orient(pairs: Sequence[tuple[int, int, int]]) -> list[int]:
+def _orient(pairs: Sequence[tuple[int, int]]) -> list[int]:
     """Return the home team of each pair so that every team is at home in half of its games.
 
     Each team has an even number of games, so walks over unused games close, and a closed walk enters a team as
     often as it leaves it.
     """
     open_games: list[list[int]] = [[] for _ in TEAMS]
-    for number, (_, first, second) in enumerate(pairs):
+    for number, (first, second) in enumerate(pairs):
         open_games[first].append(number)
         open_games[second].append(number)
     home = [-1] * len(pairs)
@@ -170,21 +145,21 @@ def _orient(pairs: Sequence[tuple[int, int, int]]) -> list[int]:
             number = open_games[team].pop()
             if home[number] < 0:
                 home[number] = team
-                team = pairs[number][1] + pairs[number][2] - team
+                team = sum(pairs[number]) - team
     return home
 
 
 def regular_season(facts: SeasonFacts, rng: np.random.Generator) -> list[Game]:
     """Draw the 1,230 games of a regular season on its real dates."""
-    days = None
-    while days is None:
-        days = _who_plays(facts, rng)
-    pairs = _pair(days, rng)
-    games = []
-    for number, ((index, first, second), home) in enumerate(zip(pairs, _orient(pairs), strict=True), start=1):
-        away = first + second - home
-        games.append(Game(facts.regular[index][0], facts.year, Kind.REGULAR, TEAMS[home], TEAMS[away], number))
-    return games
+    chosen = None
+    while chosen is None:
+        chosen = _who_plays(facts, rng)
+    pairs = [(int(one), int(two)) for teams in chosen for one, two in rng.permutation(teams).reshape(-1, 2)]
+    days = [day for day, games in facts.regular for _ in range(games)]
+    return [
+        Game(day, facts.year, Kind.REGULAR, TEAMS[home], TEAMS[sum(pair) - home], number)
+        for number, (day, pair, home) in enumerate(zip(days, pairs, _orient(pairs), strict=True), start=1)
+    ]
 
 
 def cup_final(facts: SeasonFacts, games: Iterable[Game], rng: np.random.Generator) -> list[Game]:
@@ -198,14 +173,9 @@ def cup_final(facts: SeasonFacts, games: Iterable[Game], rng: np.random.Generato
 
 
 def exhibitions(facts: SeasonFacts, rng: np.random.Generator) -> list[Game]:
-    """Return the games that do not count: nine of the preseason and the All-Star games."""
-    games: list[Game] = []
-    for before in (12, 9, 6):
-        teams = [TEAMS[i] for i in rng.permutation(len(TEAMS))[:6]]
-        for home, away in zip(teams[::2], teams[1::2], strict=True):
-            day = facts.opening - dt.timedelta(days=before)
-            games.append(Game(day, facts.year, Kind.PRESEASON, home, away, len(games) + 1))
-    codes = (("RKS", "SPH"), ("EST", "WST"))
-    for number, (day, (home, away)) in enumerate(zip(facts.all_star, codes, strict=True), start=1):
-        games.append(Game(day, facts.year, Kind.ALL_STAR, home, away, number))
-    return games
+    """Return the games that do not count: a preseason game of each team, and the All-Star games."""
+    before = facts.opening - dt.timedelta(days=6)
+    pairs = rng.permutation(TEAMS).reshape(-1, 2).tolist()
+    games = [Game(before, facts.year, Kind.PRESEASON, home, away, i) for i, (home, away) in enumerate(pairs, start=1)]
+    stars = enumerate(zip(facts.all_star, ("RKS", "EST"), ("SPH", "WST"), strict=True), start=1)
+    return games + [Game(day, facts.year, Kind.ALL_STAR, home, away, i) for i, (day, home, away) in stars]
