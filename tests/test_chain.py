@@ -160,7 +160,7 @@ def test_writing_cells_refuse_without_the_gate_whoever_calls(tmp_path, monkeypat
     assert small.courtbook("prepare", small.params).returncode == 0
     monkeypatch.chdir(tmp_path)
     step = Step.open("phase4_backfill", params_file=small.params, run_dir=str(tmp_path / "run"))
-    plan = step.plan(Layer.PHASE4)
+    plan = step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4))
     before = sha256(tmp_path / "small.duckdb")
     with pytest.raises(GateClosed, match="not decided"):
         step.backfill(plan)

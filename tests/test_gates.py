@@ -142,7 +142,7 @@ def project(copy_warehouse: Callable[[], Params], tmp_path: Path, monkeypatch: p
 
 def test_a_write_without_a_decision_is_refused(project: Project) -> None:
     step = project.open("phase4_backfill")
-    plan = step.plan(Layer.PHASE4)
+    plan = step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4))
     assert plan.table_dates == 1
     with pytest.raises(GateClosed, match="not decided in this run"):
         step.backfill(plan)
@@ -157,7 +157,7 @@ def test_a_write_behind_a_closed_gate_is_refused_and_names_the_tables(project: P
     decision = step.check("phase3")
     assert decision.verdict is Verdict.NO_GO
     with pytest.raises(GateClosed, match=r"closed \(NO-GO\): player_game_summary"):
-        step.backfill(step.plan(Layer.PHASE4))
+        step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
     assert project.rows(CACHE, "cache_date") == 0
     with pytest.raises(NoGo) as caught:
         step.stop_unless_go(decision)
@@ -168,7 +168,7 @@ def test_a_write_behind_an_open_gate_happens_and_is_on_record(project: Project) 
     step = project.open("phase4_backfill")
     decision = step.check("phase3")
     step.stop_unless_go(decision)
-    report = step.backfill(step.plan(Layer.PHASE4))
+    report = step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
     assert report.succeeded
     assert project.rows(CACHE, "cache_date") > 100
     recorded = step.ledger.last("dates")
@@ -185,7 +185,7 @@ def test_the_last_decision_counts(project: Project) -> None:
     project.edit(f"UPDATE {PGS} SET minutes_played = NULL")
     step.check("phase3")
     with pytest.raises(GateClosed):
-        step.backfill(step.plan(Layer.PHASE4))
+        step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
     assert project.rows(CACHE, "cache_date") == 0
 
 
@@ -194,7 +194,7 @@ def test_neither_another_gate_nor_another_run_opens_the_gate(project: Project) -
     step = project.open("phase4_backfill")
     assert step.check("preflight").verdict is Verdict.GO
     with pytest.raises(GateClosed):
-        step.backfill(step.plan(Layer.PHASE4))
+        step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
     assert project.rows(CACHE, "cache_date") == 0
 
 
@@ -205,14 +205,14 @@ def test_a_changed_ledger_opens_nothing(project: Project) -> None:
     text = step.ledger.path.read_text(encoding="utf-8")
     step.ledger.path.write_text(text.replace('"verdict":"NO-GO"', '"verdict":"GO"'), encoding="utf-8")
     with pytest.raises(Exception, match="changed or torn"):
-        step.backfill(step.plan(Layer.PHASE4))
+        step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
     assert project.rows(CACHE, "cache_date") == 0
 
 
 def test_a_dry_run_writes_nothing_even_behind_an_open_gate(project: Project) -> None:
     step = project.open("phase4_backfill", dry_run=True)
     step.check("phase3")
-    report = step.backfill(step.plan(Layer.PHASE4))
+    report = step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
     assert not report.succeeded
     assert project.rows(CACHE, "cache_date") == 0
     verdict, why = step.verdict()
@@ -223,14 +223,14 @@ def test_a_dry_run_writes_nothing_even_behind_an_open_gate(project: Project) -> 
 def test_a_dry_run_with_nothing_to_do_is_go(project: Project) -> None:
     step = project.open("phase3_backfill", dry_run=True)
     step.check("preflight")
-    step.backfill(step.plan(Layer.PHASE3))
+    step.backfill(step.plan(Layer.PHASE3, step.coverage(Layer.PHASE3)))
     assert step.verdict()[0] is Verdict.GO
 
 
 def test_a_step_that_only_looks_cannot_write(project: Project) -> None:
     step = project.open("phase4_validation")
     with pytest.raises(ParameterError, match="does not write"):
-        step.backfill(step.plan(Layer.PHASE4))
+        step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
     assert project.rows(CACHE, "cache_date") == 0
 
 

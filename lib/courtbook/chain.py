@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,21 +87,34 @@ def run_chain(params: Params, root: Path, runs: Path, *, tell: Tell) -> RunOutco
     ledger = Ledger(folder / "ledger.jsonl")
     ledger.append("run_started", params=params.digest(), steps=list(names), operator=params.operator)
     outcomes: list[StepOutcome] = []
+    pages: list[Future[None]] = []
     verdict = Verdict.INTERRUPTED
-    try:
-        for step in steps:
-            outcome = run_step(step, sources, folder, ledger, root)
-            outcomes.append(outcome)
-            tell(f"{step.notebook:<22} {outcome.verdict.value:<12} {outcome.seconds:6.1f} s  {outcome.why}")
-            if outcome.verdict is not Verdict.GO:
-                break
-        verdict = outcomes[-1].verdict
-    finally:
-        ledger.append("run_ended", verdict=verdict.value, steps=len(outcomes))
-        used = {f"{step.notebook}.ipynb": sha256(sources / f"{step.notebook}.ipynb") for step in steps}
-        seal(folder, {"verdict": verdict.value, "sources": used, "environment": environment(root)})
-        _point_latest(runs, folder)
+    with ThreadPoolExecutor(max_workers=1) as exporter:  # a page is made while the next step runs
+        try:
+            for step in steps:
+                outcome = run_step(step, sources, folder, ledger, root)
+                outcomes.append(outcome)
+                pages.append(exporter.submit(_export, outcome.notebook))
+                tell(f"{step.notebook:<22} {outcome.verdict.value:<12} {outcome.seconds:6.1f} s  {outcome.why}")
+                if outcome.verdict is not Verdict.GO:
+                    break
+            verdict = outcomes[-1].verdict
+        finally:
+            wait(pages)
+            ledger.append("run_ended", verdict=verdict.value, steps=len(outcomes))
+            used = {f"{step.notebook}.ipynb": sha256(sources / f"{step.notebook}.ipynb") for step in steps}
+            seal(folder, {"verdict": verdict.value, "sources": used, "environment": environment(root)})
+            _point_latest(runs, folder)
+    for page in pages:
+        page.result()
     return RunOutcome(folder, tuple(outcomes))
+
+
+def _export(notebook: Path) -> None:
+    if notebook.is_file():
+        from courtbook.report.html import export_notebook
+
+        write_once(notebook.with_suffix(".html"), export_notebook(notebook))
 
 
 def _point_latest(runs: Path, folder: Path) -> None:
@@ -142,10 +156,6 @@ def run_step(step: Step, sources: Path, run: Path, ledger: Ledger, root: Path) -
             raise
     verdict, exit_code, why = _read_outcome(attempt, ledger, step, status)
     ledger.append("attempt_ended", step=step.name, attempt=attempt.name, verdict=verdict.value, status=status)
-    if target.is_file():
-        from courtbook.report.html import export_notebook
-
-        write_once(target.with_suffix(".html"), export_notebook(target))
     return StepOutcome(step, verdict, exit_code, why, time.monotonic() - started, target)
 
 

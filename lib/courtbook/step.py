@@ -129,10 +129,9 @@ class Step:
         self.ledger.append("gate", step=self.definition.name, **decision.record())
         return decision
 
-    def plan(self, layer: Layer) -> Plan:
+    def plan(self, layer: Layer, coverage: Mapping[str, Coverage]) -> Plan:
         """Plan what a layer lacks, and freeze the plan in this attempt's folder before anything runs."""
-        tables = self.catalog.layer(layer)
-        plan = make_plan(self.catalog, layer, read_all(self.warehouse, tables, self.calendar))
+        plan = make_plan(self.catalog, layer, coverage)
         number = len(list(self.attempt.glob("plan*.json"))) + 1
         write_json(self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json"), plan.record())
         self.ledger.append("plan", step=self.definition.name, layer=layer.value, table_dates=plan.table_dates)
