@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from courtbook.catalog import Table
 from courtbook.errors import ParameterError, Reason
 from courtbook.warehouse.base import Values, Warehouse
 from courtbook.warehouse.statement import render
@@ -62,6 +63,15 @@ class Calendar:
         if processed_at is not None:
             values["processed_at"] = processed_at
         return values  # type: ignore[return-value]
+
+    def table_values(self, table: Table, dates: Sequence[date], *, processed_at: datetime | None = None) -> Values:
+        """Return the parameters for statements about a table that declares an expectation."""
+        return self.values(
+            dates,
+            skip_days=self.bootstrap_days if table.expected.after_bootstrap else 0,
+            min_games=table.expected.min_games,
+            processed_at=processed_at,
+        )
 
 
 def read_calendar(warehouse: Warehouse, params: "Params", domain: str = "nba") -> Calendar:

@@ -62,6 +62,13 @@ class Table:
         """Dataset and name, as SQL writes it."""
         return f"{self.dataset}.{self.name}"
 
+    @property
+    def expected(self) -> Expectation:
+        """What ought to be there; raises for a table that declares nothing."""
+        if self.expectation is None:
+            raise ValueError(f"{self.name} declares no expectation")
+        return self.expectation
+
     def arrow_schema(self) -> "pa.Schema":
         """Return the columns as an Arrow schema, in order."""
         import pyarrow as pa

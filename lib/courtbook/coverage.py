@@ -85,7 +85,6 @@ class Coverage:
 
     def record(self) -> dict[str, Any]:
         """Return the figures as the command prints them."""
-        assert self.table.expectation is not None  # noqa: S101 - coverage exists only for tables with one
         return {
             "table": self.table.name,
             "dates_with_data": self.dates_with_data,
@@ -93,7 +92,7 @@ class Coverage:
             "covered_dates": len(self.covered),
             "coverage": self.ratio,
             "metric": RUNBOOK_RULE,
-            "expectation": self.table.expectation.words,
+            "expectation": self.table.expected.words,
             "expected_rows": self.expected_rows,
             "found_rows": self.found_rows,
             "complete_dates": len(self.dates_in(DateState.COMPLETE)),
@@ -122,22 +121,18 @@ def read_coverage(
     dates : iterable of date, optional
         The dates to compare; by default the whole range of the calendar.
     """
-    expectation = table.expectation
-    if expectation is None:
-        raise ValueError(f"{table.name} declares no expectation")
     asked = sorted(dates) if dates is not None else list(calendar.dates())
-    skip_days = calendar.bootstrap_days if expectation.after_bootstrap else 0
-    frame = warehouse.query(
-        render(domain, "coverage.sql", table=table),
-        calendar.values(asked, skip_days=skip_days, min_games=expectation.min_games),
-    )
+    values = calendar.table_values(table, asked)
+    frame = warehouse.query(render(domain, "coverage.sql", table=table), values)
     frame["day"] = frame["day"].dt.date
     if dates is not None:
         frame = frame[frame["day"].isin(set(asked))].reset_index(drop=True)
     counts = [column for column in frame.columns if column != "day"]
     frame[counts] = frame[counts].astype("int64")
     frame["state"] = pd.Series(
-        [_state(row, expectation.allow_extra) for row in frame.itertuples(index=False)], index=frame.index, dtype=object
+        [_state(row, table.expected.allow_extra) for row in frame.itertuples(index=False)],
+        index=frame.index,
+        dtype=object,
     )
     # Dates about which the rule says nothing: in Phase 3 the raw layer has no row of any game, in Phase 4 none is due.
     silent = DateState.SOURCE_GAP if table.layer is Layer.PHASE3 else DateState.EMPTY_BY_RULE

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,9 @@ from courtbook.gates import Decision, add_up, decide, require_go
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
 from courtbook.plan import Plan, make_plan
+from courtbook.warehouse.base import Warehouse
 from courtbook.warehouse.opening import open_warehouse
+from courtbook.warehouse.statement import render
 
 ATTEMPT_VARIABLE = "COURTBOOK_ATTEMPT"
 RUN_PARAMS = "params.yaml"
@@ -33,15 +34,17 @@ class Step:
     Made by :meth:`Step.open`. Every finding is recorded in the run's ledger at once; :meth:`conclude` adds them up.
     """
 
-    def __init__(self, name: str, params: Params, run: Path, attempt: Path) -> None:
+    def __init__(
+        self, name: str, params: Params, run: Path, attempt: Path, *, warehouse: Warehouse, calendar: Calendar
+    ) -> None:
         self.catalog: Catalog = load_catalog()
         self.definition = self.catalog.step(name)
         self.params = params
         self.run = run
         self.attempt = attempt
         self.ledger = Ledger(run / "ledger.jsonl")
-        self.warehouse = open_warehouse(params)
-        self.calendar: Calendar = read_calendar(self.warehouse, params)
+        self.warehouse = warehouse
+        self.calendar = calendar
         self.decisions: list[Decision] = []
         self.backfills: list[tuple[Plan, BackfillReport]] = []
         self.reviewed: list[Mapping[str, Any]] = []
@@ -74,12 +77,13 @@ class Step:
         params = load_params(file, overrides=overrides)
         run = Path(run_dir) if run_dir else project_root(file.parent) / "runs" / f"working-{params.name}"
         refuse_unknown_checks(params, load_catalog())
-        read_calendar(open_warehouse(params), params)  # whatever is wrong is told before a folder is made
+        warehouse = open_warehouse(params)
+        calendar = read_calendar(warehouse, params)  # whatever is wrong is told before a folder is made
         if given := os.environ.get(ATTEMPT_VARIABLE):
             attempt = Path(given)
         else:
             attempt = new_attempt(run, load_catalog().step(name).notebook)
-        step = cls(name, params, run, attempt)
+        step = cls(name, params, run, attempt, warehouse=warehouse, calendar=calendar)
         step.ledger.append("step_opened", step=name, attempt=attempt.name, params=params.digest())
         if not (run / RUN_PARAMS).exists():
             write_once(run / RUN_PARAMS, params.to_yaml())
@@ -120,8 +124,7 @@ class Step:
         """Run the checks of a gate, decide it and put the decision on record."""
         declared = self.catalog.checks_of(gate)
         tables = [self.catalog.tables[name] for name in dict.fromkeys(c.table for c in declared) if name]
-        with ExitStack() as stack:
-            stack.enter_context(self.warehouse.session())
+        with self.warehouse.session():
             coverage = read_all(self.warehouse, tables, self.calendar)
             scope = Scope(self.catalog, self.warehouse, self.calendar, coverage, self.params.thresholds)
             decision = decide(gate, declared, run_checks(scope, declared))
@@ -180,8 +183,6 @@ class Step:
 
     def query(self, name: str, **values: Any) -> Any:
         """Run one of the domain's display queries over the range and return a DataFrame."""
-        from courtbook.warehouse.statement import render
-
         defaults = {**self.calendar.values(self.calendar.dates()), "bootstrap_days": self.params.bootstrap_days}
         return self.warehouse.query(render(self.catalog.domain, f"views/{name}.sql"), {**defaults, **values})
 

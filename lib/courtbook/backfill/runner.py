@@ -59,12 +59,7 @@ def replace_dates(
     """
     if not dates:
         raise ValueError(f"no dates to replace in {table.full_name}")
-    after_bootstrap = table.expectation is not None and table.expectation.after_bootstrap
-    values = calendar.values(
-        dates,
-        skip_days=calendar.bootstrap_days if after_bootstrap else 0,
-        processed_at=datetime.now(UTC).replace(tzinfo=None),
-    )
+    values = calendar.table_values(table, dates, processed_at=datetime.now(UTC).replace(tzinfo=None))
     warehouse.apply(
         [
             (render(domain, "delete_dates.sql", table=table), values),
