@@ -17,7 +17,7 @@ from courtbook.backfill.runner import (
 )
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Layer, load_catalog
-from courtbook.coverage import read_all, read_coverage
+from courtbook.coverage import DateState, read_all, read_coverage
 from courtbook.errors import GateClosed, Reason, WarehouseError
 from courtbook.params import Params
 from courtbook.plan import Plan, Task, make_plan
@@ -83,8 +83,13 @@ class Copy:
                 ).fetchall()
             ]
 
-    def plan(self, layer: Layer) -> Plan:
-        return make_plan(CATALOG, layer, read_all(self.warehouse, CATALOG.layer(layer), self.calendar))
+    def plan(self, layer: Layer, mode: str = "missing") -> Plan:
+        read = read_all(self.warehouse, CATALOG.layer(layer), self.calendar)
+        return make_plan(CATALOG, layer, read, self.calendar, mode)
+
+    def stale(self) -> dict[str, tuple[date, ...]]:
+        read = read_all(self.warehouse, CATALOG.processed, self.calendar)
+        return {name: dates for name, item in read.items() if (dates := item.dates_in(DateState.STALE))}
 
     def run(self, plan: Plan, batch_size: int = 250, permit: Callable[[], None] = lambda: None) -> BackfillReport:
         recorded: list[Batch] = []
@@ -181,6 +186,43 @@ def test_partial_dates_are_repaired(copy: Copy, damage: str) -> None:
     assert copy.run(plan).succeeded
     assert copy.differences("team_offense_game_summary") == []
     assert copy.plan(Layer.PHASE3).table_dates == 0
+
+
+def test_filling_a_date_leaves_its_readers_stale_unless_they_are_written_too(copy: Copy) -> None:
+    day = some_dates(copy)[0]
+    copy.delete("player_game_summary", [day])
+    copy.run(copy.plan(Layer.PHASE3))
+    behind = copy.stale()
+    assert behind["ml_feature_store_v2"][0] == day
+    assert "upcoming_player_game_context" in behind
+    assert all(item.year == 2024 and item.month < 7 for dates in behind.values() for item in dates)
+    for layer in (Layer.PHASE3, Layer.PHASE4):
+        plan = copy.plan(layer, "stale")
+        assert {reason for task in plan.tasks for reason in task.dates.values()} == {"stale"}
+        assert copy.run(plan).succeeded
+    assert copy.stale() == {}
+    assert {name: copy.differences(name) for name in behind} == {name: [] for name in behind}
+
+
+def test_one_plan_writes_all_that_it_makes_stale_in_its_layer(copy: Copy) -> None:
+    days = some_dates(copy)[:2]
+    copy.delete("team_offense_game_summary", days)
+    plan = copy.plan(Layer.PHASE3, "stale")
+    assert copy.run(plan).succeeded
+    assert {CATALOG.tables[name].layer for name in copy.stale()} == {Layer.PHASE4}
+    assert copy.plan(Layer.PHASE3, "stale").table_dates == 0
+
+
+def test_every_date_can_be_written_anew(copy: Copy) -> None:
+    wrong = some_dates(copy)[1]
+    days = copy.params.range.model_copy(update={"end": date(2024, 4, 8)})
+    copy.calendar = read_calendar(copy.warehouse, copy.params.model_copy(update={"range": days}))
+    copy.edit(f"UPDATE nba_precompute.player_daily_cache SET minutes_avg_last_10 = 1 WHERE cache_date = DATE '{wrong}'")
+    assert copy.plan(Layer.PHASE4, "stale").table_dates == 0
+    plan = copy.plan(Layer.PHASE4, "all")
+    assert plan.table_dates == len(CATALOG.layer(Layer.PHASE4)) * len(copy.calendar.dates())
+    assert copy.run(plan).succeeded
+    assert {name: copy.differences(name) for name in PROCESSED} == {name: [] for name in PROCESSED}
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2])

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 from courtbook.errors import CourtbookError, ExitCode
 from courtbook.evidence import bundle
-from courtbook.evidence.bundle import PACKAGES, environment, new_attempt, new_run, seal, sha256, write_json, write_once
+from courtbook.evidence.bundle import (
+    PACKAGES,
+    environment,
+    new_attempt,
+    new_run,
+    recorded_values,
+    seal,
+    sha256,
+    write_json,
+    write_once,
+)
 
 RUNNER = """
 import sys
@@ -146,3 +156,60 @@ def test_the_environment_names_what_the_run_was_made_with(tmp_path: Path) -> Non
 def test_the_environment_without_git_is_still_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.devnull)
     assert environment(tmp_path)["git_commit"] is None
+
+
+def conclude(run: Path, step: str, **values: float | None) -> Path:
+    """Write the result of an attempt at a step, as a step that concludes does."""
+    results = [{"id": name, "value": value} for name, value in values.items()]
+    attempt = new_attempt(run, step)
+    content = {"time": "2026-01-05T09:00:00+00:00", "attempt": attempt.name}
+    write_json(attempt / "result.json", {**content, "step": step, "gates": [{"gate": "a gate", "results": results}]})
+    return attempt
+
+
+def test_the_values_of_all_steps_of_a_run_are_found(tmp_path: Path) -> None:
+    conclude(tmp_path, "20_phase3_validation", usage_rate=0.97, points=1.0, empty=None)
+    conclude(tmp_path, "40_phase4_validation", **{"rows.player_daily_cache": 0.99})
+    assert recorded_values(tmp_path) == {"usage_rate": 0.97, "points": 1.0, "rows.player_daily_cache": 0.99}
+
+
+def test_the_newest_attempt_counts_by_number_not_by_letters(tmp_path: Path) -> None:
+    for number in range(1, 12):
+        conclude(tmp_path, "20_phase3_validation", usage_rate=number / 100)
+    assert recorded_values(tmp_path) == {"usage_rate": 0.11}
+
+
+def test_what_the_newest_attempt_could_not_measure_has_no_older_value(tmp_path: Path) -> None:
+    conclude(tmp_path, "20_phase3_validation", usage_rate=0.97, points=1.0)
+    conclude(tmp_path, "20_phase3_validation", usage_rate=None, points=0.5)
+    assert recorded_values(tmp_path) == {"points": 0.5}
+
+
+def test_a_copied_run_has_the_same_values_whatever_its_files_say_about_their_age(tmp_path: Path) -> None:
+    for number in (1, 2):
+        conclude(tmp_path, "20_phase3_validation", usage_rate=number / 10)
+    os.utime(tmp_path / "20_phase3_validation" / "attempt-1" / "result.json")
+    assert recorded_values(tmp_path) == {"usage_rate": 0.2}
+
+
+def test_a_damaged_baseline_is_refused(tmp_path: Path) -> None:
+    attempt = conclude(tmp_path, "20_phase3_validation", usage_rate=0.97)
+    (attempt / "result.json").write_text('{"time": "2026', encoding="utf-8")
+    with pytest.raises(CourtbookError, match="cannot be read") as caught:
+        recorded_values(tmp_path)
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("content", ["nothing", "an attempt without a verdict", "a step without checks", "no folder"])
+def test_a_baseline_without_results_is_refused(tmp_path: Path, content: str) -> None:
+    run = tmp_path / "runs" / "20260105T090000Z-try"
+    if content != "no folder":
+        run.mkdir(parents=True)
+    if content == "an attempt without a verdict":
+        new_attempt(run, "20_phase3_validation")
+    if content == "a step without checks":
+        conclude(run, "20_phase3_validation")
+    with pytest.raises(CourtbookError, match="recorded no check") as caught:
+        recorded_values(run)
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert caught.value.where == f"baseline: {run}"

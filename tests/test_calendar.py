@@ -96,6 +96,76 @@ def test_seasons_are_named_by_their_starting_years() -> None:
     assert TWO.seasons() == (2023, 2024)
 
 
+def games_on(*games: tuple[int, int]) -> Calendar:
+    """Return a calendar with so many games on so many days after the opening."""
+    return Calendar(tuple(GameDay(OPENING + timedelta(days=n), 2024, OPENING, count) for n, count in games), 14)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "games", "share"),
+    [
+        (games_on((20, 7)), 7, 1.0),
+        (games_on((0, 7)), 7, 0.0),
+        (games_on((0, 1), (13, 1), (14, 2), (30, 4)), 8, 0.75),
+        (TWO, 20, 0.75),
+    ],
+    ids=["no bootstrap", "bootstrap only", "both", "two seasons"],
+)
+def test_documents_scale_by_games_and_by_their_share_outside_the_bootstrap(
+    calendar: Calendar, games: int, share: float
+) -> None:
+    assert calendar.amount("games") == games
+    assert calendar.amount("share outside the bootstrap") == share
+
+
+def test_nothing_else_is_scaled_by() -> None:
+    with pytest.raises(ValueError, match="nothing is scaled by 'rows'"):
+        TWO.amount("rows")
+
+
+SEVEN = games_on(*((n, 5) for n in (0, 1, 2, 5, 6, 9, 20)))
+DAYS = SEVEN.dates()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text"),
+    [
+        ([], ""),
+        ([0], "2024-10-22"),
+        ([0, 1, 2], "2024-10-22 .. 2024-10-24"),
+        ([2, 3], "2024-10-24 .. 2024-10-27"),
+        ([0, 2], "2024-10-22, 2024-10-24"),
+        ([4, 0, 1, 6], "2024-10-22 .. 2024-10-23, 2024-10-28, 2024-11-11"),
+        ([0, 1, 2, 3, 4, 5, 6], "2024-10-22 .. 2024-11-11"),
+    ],
+)
+def test_spans_join_game_dates_that_follow_each_other(chosen: list[int], text: str) -> None:
+    assert SEVEN.spans(DAYS[i] for i in chosen) == text
+
+
+def test_spans_do_not_join_dates_without_games() -> None:
+    assert SEVEN.spans([date(2024, 11, 1), date(2024, 11, 5)]) == "2024-11-01, 2024-11-05"
+    assert SEVEN.spans([DAYS[0], date(2024, 11, 1)]) == "2024-10-22, 2024-11-01"
+
+
+EVERY_OTHER = games_on(*((2 * n, 5) for n in range(41)))
+
+
+@given(st.sets(st.integers(0, 40)), st.integers(1, 30))
+def test_spans_name_every_date_once_or_say_how_many_ranges_are_left_out(chosen: set[int], most: int) -> None:
+    days = EVERY_OTHER.dates()
+    text, _, rest = EVERY_OTHER.spans((days[i] for i in chosen), most=most).partition(" and ")
+    named: list[date] = []
+    parts = text.split(", ") if text else []
+    for part in parts:
+        first, _, last = part.partition(" .. ")
+        named += days[days.index(date.fromisoformat(first)) : days.index(date.fromisoformat(last or first)) + 1]
+    assert named == [days[i] for i in sorted(chosen)][: len(named)]
+    ranges = sum(i - 1 not in chosen for i in chosen)
+    assert len(parts) == min(ranges, most)
+    assert rest == (f"{ranges - most} more" if ranges > most else "")
+
+
 def test_the_league_is_played_on_the_real_dates(league_warehouse: Path, warehouse_params: Params) -> None:
     calendar = read(warehouse_params, date(2023, 10, 1), date(2024, 7, 31))
     facts = season_facts()[2023]

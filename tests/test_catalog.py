@@ -1,8 +1,11 @@
 """The catalog against what the SQL really does."""
 
+import re
+import shlex
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import courtbook
@@ -11,9 +14,10 @@ import pytest
 import sqlglot
 from courtbook.calendar import Calendar, GameDay
 from courtbook.catalog import Catalog, Check, Layer, Table, load_catalog
-from courtbook.checks.runner import _MEASURES
+from courtbook.checks.measures import MEASURES
 from courtbook.nba.prepare import LOST
 from courtbook.params import STEP_NAMES
+from courtbook.params_file import load_params
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.warehouse.statement import render, to_duckdb
 from sqlglot import exp
@@ -72,31 +76,72 @@ def test_no_layer_reads_a_later_one() -> None:
         assert all(order.index(CATALOG.tables[name].layer) <= order.index(table.layer) for name in table.reads)
 
 
-def circle(**reads: tuple[str, ...]) -> Catalog:
-    tables = {
-        name: Table(name, "d", Layer.PHASE3, "day", ("day",), {"day": "DATE"}, reads=read)
-        for name, read in reads.items()
-    }
-    return replace(CATALOG, tables=tables)
+CATALOG_OF_THINGS = """
+raw:
+  counted: {{dataset: d, date_column: day, key: [day], columns: {{day: DATE}}}}
+phase3:
+  first:
+    dataset: d
+    date_column: day
+    entity_column: day
+    key: [day]
+    reads: {{{reads}}}
+    columns: {{day: DATE, n: INT64, m: INT64}}
+    fill: {{n: 0.5}}
+  other: {{dataset: d, date_column: day, entity_column: day, key: [day], reads: {{counted: }}, columns: {{day: DATE}}}}
+steps: {{only: {{number: 7, title: The only one}}}}
+"""
+CHECKS_OF_THINGS = """
+common: &common {phase: phase3, title: T, severity: warning, rule: R, source: S, causes: C, repair: R, command: C}
+checks:
+  - {id: rows, tables: [other, counted], sql: "rows/{table}", <<: *common}
+  - {id: alone, <<: *common}
+"""
+
+
+@pytest.fixture
+def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Catalog]:
+    """A function that declares a domain of its own and reads its catalog."""
+
+    def declared(reads: str) -> Catalog:
+        domain = tmp_path.name  # a name of its own: packages and catalogs are kept
+        folder = tmp_path / domain
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "catalog.yaml").write_text(CATALOG_OF_THINGS.format(reads=reads), encoding="utf-8")
+        (folder / "checks.yaml").write_text(CHECKS_OF_THINGS, encoding="utf-8")
+        monkeypatch.setattr(courtbook, "__path__", [*courtbook.__path__, str(tmp_path)])
+        return load_catalog(domain)
+
+    return declared
 
 
 @pytest.mark.parametrize(
-    ("reads", "named"),
-    [
-        ({"a": ("a",)}, ["a"]),
-        ({"a": ("b",), "b": ("a",)}, ["a", "b"]),
-        ({"a": ("b",), "b": ("c",), "c": ("a",), "d": ()}, ["a", "b", "c"]),
-    ],
+    ("reads", "above"),
+    [("first: ", "first"), ("other: ", "other"), ("counted: , nowhere: ", "nowhere")],
+    ids=["itself", "one below", "none"],
 )
-def test_circular_reads_are_named(reads: dict[str, tuple[str, ...]], named: list[str]) -> None:
-    with pytest.raises(ValueError, match="circle") as caught:
-        circle(**reads).levels(Layer.PHASE3)
-    assert str(named) in str(caught.value)
+def test_a_table_reads_only_what_is_declared_above_it(
+    declare: Callable[[str], Catalog], reads: str, above: str
+) -> None:
+    with pytest.raises(ValueError, match=f"first reads {above}, which must be declared above it"):
+        declare(reads)
 
 
-def test_reads_of_other_layers_do_not_hold_a_table_back() -> None:
-    found = circle(a=("nbac_schedule",), b=("a",)).levels(Layer.PHASE3)
-    assert [[table.name for table in level] for level in found] == [["a"], ["b"]]
+def test_another_domain_can_be_declared(declare: Callable[[str], Catalog]) -> None:
+    found = declare("counted: {window: [same date, 3 days], join: {day: c.day}}")
+    first = found.tables["first"]
+    assert first.reads == ("counted",)
+    assert first.edges[0].table is found.tables["counted"]
+    assert (first.edges[0].window, first.edges[0].join) == (("same date", "3 days"), {"day": "c.day"})
+    assert (first.fill, found.tables["other"].fill) == ({"n": 0.5, "m": 0.95}, {})
+    assert [[table.name for table in level] for level in found.levels(Layer.PHASE3)] == [["first", "other"]]
+    assert found.step("only").notebook == "07_only"
+    assert [(check.id, check.table, check.sql) for check in found.checks] == [
+        ("rows.other", "other", "rows/other"),
+        ("rows.counted", "counted", "rows/counted"),
+        ("alone", "", ""),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -173,21 +218,82 @@ def test_ids_of_checks_are_unique() -> None:
     assert [name for name, count in Counter(check.id for check in CATALOG.checks).items() if count > 1] == []
 
 
+COUNTING = ("ratio", "count", "worst month")
+
+
+def columns_of(expression: str, table: Table) -> set[str]:
+    """Return the columns that an expression of a check names."""
+    key, filled = (f"CONCAT({', '.join(table.key)})", " AND ".join(f"{name} IS NOT NULL" for name in table.key))
+    written = expression.replace("{{ key }}", key).replace("{{ filled }}", filled)
+    return {column.name for column in sqlglot.parse_one(written, read="bigquery").find_all(exp.Column)} - {"issue"}
+
+
 @pytest.mark.parametrize("check", CATALOG.checks, ids=lambda check: check.id)
 def test_a_check_can_be_run_and_understood(check: Check) -> None:
-    assert check.measure in _MEASURES
-    assert (check.measure in ("ratio", "count")) == bool(check.sql)
+    assert check.measure in MEASURES
+    assert bool(check.sql) + bool(check.numerator) == (check.measure in COUNTING)
+    assert check.measure != "worst month" or check.numerator
+    assert check.table in {"", *CATALOG.tables}
     if check.sql:
         places = [folder / "checks" / f"{check.sql}.sql" for folder in (PACKAGE / "sql", PACKAGE / "nba" / "sql")]
         assert sum(place.is_file() for place in places) == 1
+    if check.numerator:
+        table = CATALOG.tables[check.table]
+        assert columns_of(check.numerator, table) | columns_of(check.denominator, table) <= set(table.columns)
+        assert check.denominator == "COUNT(*)" or check.measure != "worst month"
+    texts = (check.title, check.rule, check.source, check.causes, check.repair, check.command)
+    assert all(text and "\n" not in text and "{{" not in text for text in (*texts, check.why or "-"))
+
+
+@pytest.mark.parametrize("check", CATALOG.checks, ids=lambda check: check.id)
+def test_the_bounds_of_a_check_make_sense(check: Check) -> None:
     assert (check.minimum, check.maximum) != (None, None)
-    assert check.minimum is None or check.maximum is None or check.minimum <= check.maximum
+    ordered = [bound for bound in (check.floor, check.minimum, check.maximum) if bound is not None]
+    assert ordered == sorted(ordered)
     if check.unit == "fraction":
-        assert all(0 <= bound <= 1 for bound in (check.minimum, check.maximum) if bound is not None)
-    assert check.table in {"", *CATALOG.tables}
-    if "column" in check.names:
-        assert check.names["column"] in CATALOG.tables[check.table].columns
-    assert all((check.title, check.rule, check.source, check.repair))
+        assert all(0 <= bound <= 1 for bound in ordered)
+    if check.scale:
+        assert check.scale.keys() == {"by", "at"}
+        assert check.scale["at"] > 0
+        assert CALENDAR.amount(check.scale["by"]) > 0
+        assert check.maximum is None
+
+
+@pytest.mark.parametrize("check", [check for check in CATALOG.checks if check.of], ids=lambda check: check.id)
+def test_a_regression_compares_what_another_check_of_its_table_counts(check: Check) -> None:
+    of = next(item for item in CATALOG.checks if item.id == check.of)
+    assert (check.measure, of.table, of.phase) == ("regression", check.table, check.phase)
+    assert of.measure == "ratio"
+    assert of.numerator
+    assert check.values["dates"] > 0
+    assert None not in (check.minimum, check.floor)
+
+
+def test_regressions_and_only_they_compare_with_another_check() -> None:
+    assert {check.id for check in CATALOG.checks if check.of} == {
+        check.id for check in CATALOG.checks if check.measure == "regression"
+    }
+
+
+def test_what_follows_layer_three_by_the_week_names_a_table_of_it() -> None:
+    for check in (check for check in CATALOG.checks if check.measure == "weeks"):
+        assert CATALOG.tables[check.values[check.table]].layer is Layer.PHASE3
+        assert CATALOG.tables[check.table].layer is Layer.PHASE4
+
+
+@pytest.mark.parametrize("command", sorted({check.command for check in CATALOG.checks}))
+def test_a_command_of_repair_names_steps_and_parameters_that_exist(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(
+        "name: try\nwarehouse: {path: w.duckdb}\nrange: {start: 2024-03-05, end: 2024-03-05}\n", encoding="utf-8"
+    )
+    program, *words = shlex.split(command.replace("DAY", "2024-03-05"))
+    assert program in ("courtbook", "git")
+    pairs = list(pairwise(words))
+    assert {step for option, step in pairs if option in ("--from", "--to")} <= set(STEP_NAMES)
+    assert {phase for option, phase in pairs if option == "--phase"} <= {"preflight", "3", "4", "ml"}
+    read = load_params(file, [setting for option, setting in pairs if option == "--set"])
+    assert read.name == "try"
 
 
 def test_every_check_belongs_to_a_gate_that_somebody_looks_at() -> None:
@@ -196,7 +302,48 @@ def test_every_check_belongs_to_a_gate_that_somebody_looks_at() -> None:
     assert all(CATALOG.checks_of(gate) for gate in CATALOG.gates.values())
 
 
-@pytest.mark.parametrize("measure", ["coverage", "rows"])
+WINDOW = re.compile(r"same date|season|[1-9]\d* (days|games)")
+
+
+@pytest.mark.parametrize("table", PROCESSED.values(), ids=lambda table: table.name)
+def test_what_a_table_reads_is_declared_with_how_far_it_looks_back(table: Table) -> None:
+    for edge in table.edges:
+        # Only what processors write has an age, and only that can be stale.
+        assert bool(edge.window) == (edge.table.layer is not Layer.RAW)
+        assert all(WINDOW.fullmatch(window) for window in edge.window)
+        assert set(edge.join) <= set(edge.table.columns)
+        own = {
+            column.name
+            for expression in edge.join.values()
+            for column in sqlglot.parse_one(expression, read="bigquery").find_all(exp.Column)
+        }
+        assert own <= set(table.columns)
+    assert all(0 <= share <= 1 for share in table.fill.values())
+    assert set(table.fill) == set(table.columns) - set(table.key)
+
+
+def test_only_tables_with_a_fallback_may_be_accepted_incomplete() -> None:
+    assert {table.name for table in CATALOG.tables.values() if table.fallback} == {
+        "upcoming_team_game_context",
+        "upcoming_player_game_context",
+    }
+
+
+def test_every_check_proves_a_box_of_the_checklist_of_its_phase() -> None:
+    kinds = {(check.phase, check.id.partition(".")[0]) for check in CATALOG.checks}
+    boxes = [(item.phase, name) for item in CATALOG.checklist for name in item.checks]
+    assert set(boxes) == kinds
+    assert len(boxes) == len(set(boxes))
+    assert len({(item.phase, item.item) for item in CATALOG.checklist}) == len(CATALOG.checklist)
+    assert all(item.source and item.phase in ("preflight", "phase3", "phase4", "ml") for item in CATALOG.checklist)
+
+
+@pytest.mark.parametrize("phase", ["phase3", "phase4", "ml"])
+def test_every_phase_has_a_box_that_only_a_person_can_tick(phase: str) -> None:
+    assert [item for item in CATALOG.checklist if item.phase == phase and not item.checks]
+
+
+@pytest.mark.parametrize("measure", ["coverage", "rows", "partial", "gaps", "unexpected", "columns filled"])
 def test_every_processed_table_is_checked_for_completeness(measure: str) -> None:
     assert {check.table for check in CATALOG.checks if check.measure == measure} == set(PROCESSED)
 

@@ -151,6 +151,41 @@ def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
     assert json.loads((small.latest / "manifest.json").read_text())["verdict"] == "NO-GO"
 
 
+def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_degraded(tmp_path):
+    more = "thresholds: {usage_rate: {minimum: 1.01}}\noverride: {gate: phase3, by: Ann Boss, reason: model is due}"
+    small = Small.make(tmp_path, state="complete", more=more)
+    assert small.courtbook("prepare", small.params).returncode == 0
+    done = small.run()
+    assert done.returncode == 1, done.stdout + done.stderr
+    verdicts = [line.split()[1] for line in done.stdout.splitlines()[:7]]
+    assert verdicts == ["GO", "GO", *["DEGRADED"] * 5]
+    assert "\nDEGRADED  small" in done.stdout
+    assert json.loads((small.latest / "manifest.json").read_text())["verdict"] == "DEGRADED"
+    gate = Ledger(small.latest / "ledger.jsonl").last("gate", gate="phase3")
+    assert (gate["verdict"], gate["override"]["by"], gate["blockers"]) == ("DEGRADED", "Ann Boss", ["usage_rate"])
+    assert gate["thresholds"] == ["usage_rate"]
+    for name in NOTEBOOKS[3:]:
+        page = (small.latest / name / "attempt-1" / f"{name}.html").read_text()
+        assert page.count("DEGRADED") >= 2, name
+        assert "Ann Boss" in page, name
+    for name in ("20_phase3_validation/attempt-1/results-phase3.md", "90_sign_off/attempt-1/handoff.md"):
+        text = (small.latest / name).read_text()
+        assert "DEGRADED" in text.splitlines()[0]
+        assert "model is due" in text
+
+
+def test_a_sample_that_fails_behind_an_overridden_gate_is_no_go_and_stops_before_the_rest(tmp_path):
+    more = "first_step: phase4_backfill\noverride: {gate: phase3, by: Ann Boss, reason: model is due}"
+    small = Small.make(tmp_path, more=more)
+    assert small.courtbook("prepare", small.params).returncode == 0
+    done = small.run()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "NO-GO" in done.stdout
+    assert "held back: ml_feature_store_v2" in done.stdout
+    after = small.coverage()
+    assert 0 < after["player_shot_zone_analysis"]["dates_with_data"] <= 2, "only the sample was written"
+
+
 def test_writing_cells_refuse_without_the_gate_whoever_calls(tmp_path, monkeypatch):
     from courtbook.catalog import Layer
     from courtbook.errors import GateClosed

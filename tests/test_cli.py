@@ -1,12 +1,16 @@
 """The command as a user meets it: wrong input ends in one clear line, the right exit status, and nothing written."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 
 import duckdb
 import pytest
+from courtbook.catalog import load_catalog
+from courtbook.evidence.bundle import sha256
+from courtbook.nba.faults import load_faults
 from small_run import ROOT, Small
 
 pytestmark = pytest.mark.xdist_group("cli")
@@ -89,7 +93,7 @@ def test_a_params_file_that_is_not_there(small):
 
 def test_a_missing_warehouse_names_the_file_and_the_command_that_builds_it(small, tmp_path):
     path = tmp_path / "nowhere.duckdb"
-    for command in ("coverage", "run"):
+    for command in ("coverage", "check", "run"):
         done = small.courtbook(command, small.params, "--set", f"warehouse.path={path}", "--set", "source=null")
         expect_one_line(done, 3, str(path), "does not exist", "courtbook prepare")
     assert files(tmp_path) == []
@@ -112,12 +116,112 @@ def test_a_locked_warehouse_is_refused_and_its_holder_named(small):
     try:
         assert holder.stdout.readline() == "held\n"
         before = files(small.folder)
-        for done in (small.run(), small.courtbook("coverage", small.params)):
+        for done in (small.run(), *(small.courtbook(name, small.params) for name in ("coverage", "check"))):
             expect_one_line(done, 5, str(path), f"PID {holder.pid}")
         assert files(small.folder) == before
     finally:
         holder.communicate()
     assert small.courtbook("coverage", small.params).returncode == 0
+
+
+def test_check_says_no_go_over_the_incident_and_names_tables_causes_and_repair(small):
+    before = files(small.folder)
+    digest = sha256(small.folder / "small.duckdb")
+    done = small.courtbook("check", small.params, "--phase", "3")
+    assert done.returncode == 1
+    assert done.stdout.startswith("phase3     NO-GO")
+    for words in ("coverage.upcoming_player_game_context", "likely  dates", f"courtbook run {small.params} --from"):
+        assert words in done.stdout
+    assert re.search(r"NO-GO  \d+ checks in \d+ queries, \d+\.\d s", done.stdout)
+    assert files(small.folder) == before
+    assert sha256(small.folder / "small.duckdb") == digest
+
+
+def test_check_as_json_holds_every_declared_check_with_all_that_it_rests_on(small):
+    done = small.courtbook("check", small.params, "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    results = {item["id"]: item for gate in told["gates"] for item in gate["results"]}
+    assert set(results) == {check.id for check in load_catalog().checks}
+    assert told["verdict"] == "NO-GO"
+    assert told["queries"] <= 70
+    missing = results["coverage.upcoming_team_game_context"]
+    assert len(missing["dates"]) == missing["denominator"] - missing["numerator"] > 8
+    for item in results.values():
+        assert item["rule"]
+        assert item["causes"]
+        assert item["repair"]
+        assert item["command"]
+        assert item["seconds"] >= 0
+        assert item["status"] in ("PASS", "WARN", "FAIL", "NO_DATA", "ERROR")
+    assert "numerator_0" in results["duplicates.player_game_summary"]["sql"]
+    assert results["duplicates.player_game_summary"]["job"] == results["usage_rate"]["job"] != ""
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A small project in which nothing is missing; tests only read it."""
+    project = Small.make(tmp_path_factory.mktemp("complete"), state="complete")
+    assert project.courtbook("prepare", project.params).returncode == 0
+    return project
+
+
+def test_check_is_go_over_a_complete_warehouse(complete):
+    done = complete.courtbook("check", complete.params)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("GO  ")
+
+
+def test_rehearse_lists_the_faults(small):
+    done = small.courtbook("rehearse")
+    assert done.returncode == 0
+    for name in load_faults():
+        assert re.search(rf"^{name} ", done.stdout, re.MULTILINE)
+
+
+def test_rehearse_damages_a_copy_only_and_shows_which_checks_notice(complete, tmp_path):
+    digest = sha256(complete.folder / "small.duckdb")
+    kept = tmp_path / "damaged.duckdb"
+    done = complete.courtbook("rehearse", "minutes_null", "--params", complete.params, "--keep", str(kept))
+    assert "minutes_played FAIL" in done.stdout
+    assert sha256(complete.folder / "small.duckdb") == digest
+    again = complete.courtbook("check", complete.params, "--set", f"warehouse.path={kept}", "--phase", "3")
+    assert again.returncode == 1
+    assert "minutes_played" in again.stdout
+
+
+def test_rehearse_refuses_what_it_does_not_know(complete):
+    expect_one_line(complete.courtbook("rehearse", "minutes_nul"), 2, "did you mean 'minutes_null'?")
+
+
+def test_check_can_look_at_preflight_alone_and_refuses_other_phases(small):
+    assert small.courtbook("check", small.params, "--phase", "preflight").returncode == 0
+    expect_one_line(small.courtbook("check", small.params, "--phase", "5"), 2, "--phase 5", "preflight, 3, 4, ml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("waivers.usage_rat.by=Ann", ["waivers.usage_rat.reason", "missing"]),
+        (
+            "waivers={usage_rat: {by: Ann, reason: r, until: 2030-01-01}}",
+            ["waivers.usage_rat", "did you mean 'usage_rate'"],
+        ),
+        (
+            "accept={player_game_summary: {fallback_confirmed: true, by: Ann, reason: r}}",
+            ["upcoming_player_game_context"],
+        ),
+        ("accept={upcoming_team_game_context: {fallback_confirmed: false, by: A, reason: r}}", ["fallback_confirmed"]),
+        ("override={gate: preflight, by: Ann, reason: r}", ["override.gate"]),
+        ("override={gate: phase3, by: ' ', reason: r}", ["override.by"]),
+        ("baseline=runs/nowhere", ["baseline", "nowhere", "recorded no check"]),
+    ],
+)
+def test_options_that_name_nothing_or_nobody_are_refused(small, setting, words):
+    done = small.courtbook("check", small.params, "--set", setting)
+    assert done.returncode == 2, done.stdout
+    for word in words:
+        assert word in done.stderr
 
 
 def test_debug_shows_where(small):
@@ -179,7 +283,7 @@ def test_load_fills_raw_tables_and_a_run_takes_it_from_there(small, tmp_path):
 def test_help_names_every_command(small):
     done = small.courtbook("--help")
     assert done.returncode == 0
-    for command in ("prepare", "load", "coverage", "run"):
+    for command in ("prepare", "load", "coverage", "check", "rehearse", "run"):
         assert command in done.stdout
     assert small.courtbook("--version").stdout.startswith("courtbook 0.")
     assert small.courtbook("coverag").returncode == 2

@@ -1,14 +1,15 @@
 """Coverage: expected against actual rows by date, on edited copies of the league's warehouse."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 from courtbook.calendar import Calendar, read_calendar
-from courtbook.catalog import Layer, load_catalog
-from courtbook.coverage import Coverage, DateState, read_all, read_coverage
+from courtbook.catalog import Edge, Layer, load_catalog
+from courtbook.coverage import Coverage, DateState, read_all, read_coverage, tidy
 from courtbook.params import Params
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 
@@ -134,11 +135,17 @@ def test_all_states_of_a_date(copy_warehouse: Callable[[], Params], calendar: Ca
     assert on(coverage, no_game)["expected_rows"] == 0
     record = coverage.record()
     assert record["missing"] == [gone.isoformat()]
-    assert record["partial_dates"] == 2
-    assert record["unexpected_dates"] == 1
     assert record["dates_with_data"] == len(calendar.dates()) - 1 + 1
     assert record["covered_dates"] == record["expected_dates"] - 1
-    assert record["complete_dates"] == len(calendar.dates()) - 4
+    listed = record["dates"]
+    assert len(listed.pop("complete")) == len(calendar.dates()) - 4
+    assert listed == {
+        "missing": [gone.isoformat(), foreign.isoformat()],
+        "partial": [left_over.isoformat(), doubled.isoformat()],
+        "unexpected": [no_game.isoformat()],
+        "stale": [],
+        "no source": [],
+    }
 
 
 @pytest.mark.parametrize("name", PHASE3 + PHASE4)
@@ -230,7 +237,7 @@ def test_dates_without_raw_rows_are_gaps_of_the_source_not_of_the_tables(
         edit(params, f"DELETE FROM nba_analytics.{name} WHERE game_date = DATE '{day}'")
         coverage = read(params, name)
         assert coverage.dates_in(DateState.SOURCE_GAP) == (day,)
-        assert coverage.record()["dates_without_source"] == 1
+        assert coverage.record()["dates"]["no source"] == [day.isoformat()]
         # The runbook's own metric knows no such excuse.
         assert coverage.missing == (day,)
         assert coverage.dates_in(DateState.MISSING, DateState.PARTIAL) == ()
@@ -255,6 +262,180 @@ def test_rows_without_a_source_that_are_doubled_are_no_mere_gap(
         f"INSERT INTO {table} SELECT * FROM {table} WHERE game_date = DATE '{day}' LIMIT 1",
     )
     assert on(read(params, "team_offense_game_summary"), day)["state"] is DateState.PARTIAL
+
+
+DAY = date(2024, 3, 5)
+
+
+def later(name: str, day: date, hours: int = 24) -> str:
+    """Return a statement after which a row of a table was written later than everything else."""
+    table = CATALOG.tables[name]
+    return (
+        f"UPDATE {table.full_name} SET processed_at = processed_at + TO_HOURS({hours})"
+        f" WHERE {table.date_column} = DATE '{day}' AND {table.entity_column} ="
+        f" (SELECT MIN({table.entity_column}) FROM {table.full_name} WHERE {table.date_column} = DATE '{day}')"
+    )
+
+
+def rest_of_season(calendar: Calendar) -> list[date]:
+    return [item.day for item in calendar.days if item.day > DAY and item.season == 2023]
+
+
+@pytest.mark.parametrize(
+    ("newer", "name", "stale"),
+    [
+        ("team_offense_game_summary", "player_game_summary", "the date"),
+        ("team_offense_game_summary", "upcoming_player_game_context", "the season"),
+        ("team_offense_game_summary", "ml_feature_store_v2", "the season"),
+        ("team_defense_game_summary", "team_defense_zone_analysis", "the season"),
+        ("team_defense_game_summary", "player_game_summary", "nothing"),
+        ("player_game_summary", "ml_feature_store_v2", "the date and the season"),
+        ("player_game_summary", "player_shot_zone_analysis", "the season"),
+        ("player_game_summary", "team_offense_game_summary", "nothing"),
+        ("upcoming_team_game_context", "player_composite_factors", "the date"),
+        ("player_shot_zone_analysis", "player_daily_cache", "the date"),
+        ("player_daily_cache", "ml_feature_store_v2", "the date"),
+        ("player_daily_cache", "player_daily_cache", "nothing"),
+        ("ml_feature_store_v2", "player_daily_cache", "nothing"),
+    ],
+)
+def test_a_date_is_stale_if_an_input_within_its_look_back_is_newer(
+    copy_warehouse: Callable[[], Params], calendar: Calendar, newer: str, name: str, stale: str
+) -> None:
+    params = copy_warehouse()
+    edit(params, later(newer, DAY))
+    expected = {
+        "nothing": [],
+        "the date": [DAY],
+        "the season": rest_of_season(calendar),
+        "the date and the season": [DAY, *rest_of_season(calendar)],
+    }[stale]
+    coverage = read(params, name)
+    assert list(coverage.dates_in(DateState.STALE)) == expected
+    assert set(coverage.frame.loc[coverage.frame["state"] == DateState.STALE, "why"]) == (
+        {f"older than {newer}"} if expected else set()
+    )
+    # The rows are all there: nothing else changes.
+    assert coverage.ratio == 1.0
+    assert coverage.record()["dates"]["stale"] == [day.isoformat() for day in expected]
+
+
+@pytest.mark.parametrize(
+    ("window", "first", "last"),
+    [
+        ("same date", DAY, DAY),
+        ("1 days", DAY + timedelta(days=1), DAY + timedelta(days=1)),
+        ("7 days", DAY + timedelta(days=1), DAY + timedelta(days=7)),
+        ("30 days", DAY + timedelta(days=1), DAY + timedelta(days=30)),
+        ("10 games", DAY + timedelta(days=1), date(2024, 7, 1)),
+        ("season", DAY + timedelta(days=1), date(2024, 7, 1)),
+    ],
+)
+def test_each_window_looks_back_as_far_as_it_says(
+    copy_warehouse: Callable[[], Params], calendar: Calendar, window: str, first: date, last: date
+) -> None:
+    params = copy_warehouse()
+    edit(params, later("team_defense_game_summary", DAY))
+    edge = Edge(CATALOG.tables["team_defense_game_summary"], (window,))
+    table = replace(CATALOG.tables["upcoming_team_game_context"], edges=(edge,))
+    coverage = read_coverage(DuckDBWarehouse(Path(params.warehouse.path)), table, calendar)
+    assert coverage.dates_in(DateState.STALE) == tuple(day for day in calendar.dates() if first <= day <= last)
+
+
+def test_all_newer_inputs_are_named(copy_warehouse: Callable[[], Params]) -> None:
+    params = copy_warehouse()
+    edit(params, later("player_shot_zone_analysis", DAY), later("upcoming_player_game_context", DAY))
+    row = on(read(params, "player_daily_cache"), DAY)
+    assert row["state"] is DateState.STALE
+    assert row["why"] == "older than player_shot_zone_analysis, upcoming_player_game_context"
+
+
+def test_one_old_row_makes_a_date_stale(copy_warehouse: Callable[[], Params]) -> None:
+    params = copy_warehouse()
+    edit(params, later("player_game_summary", DAY, hours=-1))
+    assert read(params, "player_game_summary").dates_in(DateState.STALE) == (DAY,)
+
+
+def test_rows_that_do_not_count_make_nothing_stale(copy_warehouse: Callable[[], Params], calendar: Calendar) -> None:
+    params = copy_warehouse()
+    table = CATALOG.tables["team_offense_game_summary"].full_name
+    days = [*ALL_STAR, date(2024, 2, 21)]  # no game on any of them
+    assert not set(days) & set(calendar.dates())
+    edit(
+        params,
+        *(
+            f"INSERT INTO {table} BY NAME SELECT * REPLACE (DATE '{day}' AS game_date,"
+            f" processed_at + INTERVAL 1 DAY AS processed_at) FROM {table} LIMIT 1"
+            for day in days
+        ),
+    )
+    for name in ("player_game_summary", "upcoming_player_game_context", "player_daily_cache"):
+        assert read(params, name).dates_in(DateState.STALE) == ()
+
+
+def test_what_is_not_complete_is_not_called_stale(copy_warehouse: Callable[[], Params], calendar: Calendar) -> None:
+    params, days = copy_warehouse(), calendar.dates()
+    at = days.index(DAY)
+    table = CATALOG.tables["player_game_summary"].full_name
+    gone, thinned = days[at + 1], days[at + 2]
+    edit(
+        params,
+        *(later("team_offense_game_summary", day) for day in (DAY, gone, thinned)),
+        f"DELETE FROM {table} WHERE game_date = DATE '{gone}'",
+        f"DELETE FROM {table} WHERE game_date = DATE '{thinned}' AND points > 10",
+    )
+    coverage = read(params, "player_game_summary")
+    assert coverage.dates_in(DateState.STALE) == (DAY,)
+    assert coverage.dates_in(DateState.MISSING) == (gone,)
+    assert coverage.dates_in(DateState.PARTIAL) == (thinned,)
+    assert on(coverage, gone)["why"] == on(coverage, thinned)["why"] == ""
+
+
+def test_staleness_is_seen_from_inputs_before_the_range_too(copy_warehouse: Callable[[], Params]) -> None:
+    params = copy_warehouse()
+    edit(params, later("player_game_summary", DAY))
+    week = params.range.model_copy(update={"start": date(2024, 4, 1), "end": date(2024, 4, 7)})
+    short = params.model_copy(update={"range": week})
+    coverage = read(short, "player_shot_zone_analysis")
+    assert coverage.dates_in(DateState.STALE) == coverage.target
+    before = params.range.model_copy(update={"end": DAY})
+    assert (
+        read(params.model_copy(update={"range": before}), "player_shot_zone_analysis").dates_in(DateState.STALE) == ()
+    )
+
+
+def test_dates_without_rows_say_which_rule_makes_them_empty(whole: dict[str, Coverage], calendar: Calendar) -> None:
+    bootstrap = set(calendar.dates()) - set(calendar.dates(after_bootstrap=True))
+    for name in PHASE4:
+        frame = whole[name].frame
+        empty = frame[frame["state"] == DateState.EMPTY_BY_RULE]
+        assert set(empty.loc[empty["day"].isin(bootstrap), "why"]) == {"bootstrap"}
+        assert set(empty.loc[~empty["day"].isin(bootstrap), "why"]) <= {"too little history"}
+        assert set(frame.loc[frame["state"] == DateState.COMPLETE, "why"]) == {""}
+    zones = whole["team_defense_zone_analysis"].frame
+    assert "too little history" in set(zones["why"])
+
+
+def test_all_tables_and_dates_fit_into_one_tidy_frame(copy_warehouse: Callable[[], Params], calendar: Calendar) -> None:
+    params = copy_warehouse()
+    table = CATALOG.tables["team_offense_game_summary"].full_name
+    edit(
+        params,
+        f"INSERT INTO {table} BY NAME SELECT * REPLACE (DATE '{ALL_STAR[0]}' AS game_date) FROM {table} LIMIT 1",
+        later("team_offense_game_summary", DAY),
+    )
+    names = ("team_offense_game_summary", "player_game_summary", "player_daily_cache")
+    warehouse = DuckDBWarehouse(Path(params.warehouse.path))
+    frame = tidy(read_all(warehouse, [CATALOG.tables[name] for name in names], calendar), calendar)
+    assert list(frame.columns) == ["table", "season", "day", "state", *COUNTS, "why"]
+    assert len(frame) == len(names) * len(calendar.dates()) + 1
+    assert not frame.duplicated(["table", "day"]).any()
+    assert set(frame["state"]) == {"complete", "stale", "unexpected", "empty by rule"}
+    stale = frame[frame["state"] == "stale"].iloc[0]
+    assert (stale["table"], stale["day"], stale["season"]) == ("player_game_summary", DAY, 2023)
+    # A season is a whole number also beside dates that belong to none.
+    assert set(frame["season"].dropna().astype(str)) == {"2023", "2024"}
+    assert list(frame.loc[frame["season"].isna(), "state"]) == ["unexpected"]
 
 
 @pytest.mark.parametrize("name", ["team_offense_game_summary", "player_daily_cache"])

@@ -43,6 +43,25 @@ def test_coverage_before_the_run_is_that_of_the_incident(demo):
     assert found["upcoming_player_game_context"]["missing"][:3] == ["2022-01-03", "2022-01-04", "2022-01-05"]
 
 
+def test_the_checks_name_the_tables_of_the_incident_in_a_bounded_number_of_queries(demo):
+    small, path = demo
+    done = small.courtbook("check", "params/demo.yaml", "--set", path, "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    gates = {gate["gate"]: gate for gate in told["gates"]}
+    assert gates["preflight"]["verdict"] == "GO"
+    lost = {name for name, (_, covered, expected) in INCIDENT.items() if covered < expected}
+    assert set(gates["phase3"]["tables"]) == lost
+    assert gates["phase4"]["verdict"] == gates["ml"]["verdict"] == "NO-GO"
+    assert told["queries"] <= 60
+    found = {item["id"]: item for item in gates["phase3"]["results"]}
+    assert (found["coverage.team_defense_game_summary"]["numerator"], 72) == (
+        776,
+        len(found["coverage.team_defense_game_summary"]["dates"]),
+    )
+    assert found["minutes_regression"]["status"] == "NO_DATA"
+
+
 def test_coverage_as_a_table_says_which_metric_it_is(demo):
     small, path = demo
     done = small.courtbook("coverage", "params/demo.yaml", "--set", path)

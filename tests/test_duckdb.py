@@ -1,10 +1,12 @@
 """The embedded warehouse: what it does when all is well, and what it says when it is not."""
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -268,7 +270,7 @@ def test_create_keeps_what_is_there(warehouse: DuckDBWarehouse) -> None:
     warehouse.apply(rows("a"))
     warehouse.create([TABLE])
     assert count(warehouse) == 1
-    assert warehouse.columns() == {"somewhere.things": ("day", "name", "number", "parts")}
+    assert warehouse.columns() == {"somewhere.things": TABLE.columns}
 
 
 def test_refill_replaces_all_rows_and_goes_by_column_names(warehouse: DuckDBWarehouse) -> None:
@@ -294,6 +296,118 @@ def test_a_refill_that_fails_keeps_the_old_rows(warehouse: DuckDBWarehouse, bad:
         warehouse.refill([(TABLE, good), (TABLE, bad)])
     assert caught.value.where.startswith("refill of somewhere.things")
     assert list(warehouse.query(Statement("t.sql", "SELECT name FROM somewhere.things"))["name"]) == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("VARCHAR", "STRING"),
+        ("BIGINT", "INT64"),
+        ("INTEGER", "INT64"),
+        ("SMALLINT", "INT64"),
+        ("DOUBLE", "FLOAT64"),
+        ("FLOAT", "FLOAT64"),
+        ("BOOLEAN", "BOOL"),
+        ("DATE", "DATE"),
+        ("TIMESTAMPTZ", "TIMESTAMP"),
+        ("TIMESTAMP", "DATETIME"),
+        ("DECIMAL(10, 2)", "NUMERIC(10,2)"),
+        ("VARCHAR[]", "ARRAY<STRING>"),
+        ("DOUBLE[]", "ARRAY<FLOAT64>"),
+        ("HUGEINT", "HUGEINT"),
+    ],
+)
+def test_types_are_named_as_googlesql_names_them(warehouse: DuckDBWarehouse, kind: str, expected: str) -> None:
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(f"ALTER TABLE somewhere.things ADD COLUMN more {kind}")
+    assert warehouse.columns()["somewhere.things"]["more"] == expected
+
+
+def test_every_table_of_the_catalog_is_created_with_the_types_that_it_declares(tmp_path: Path) -> None:
+    made = DuckDBWarehouse(tmp_path / "all.duckdb", create=True)
+    tables = load_catalog().tables.values()
+    made.create(tables)
+    assert made.columns() == {table.full_name: table.columns for table in tables}
+
+
+ENDLESS = (
+    "SELECT SUM(MOD(a * b, 7)) AS n"
+    " FROM UNNEST(GENERATE_ARRAY(1, {0})) AS a CROSS JOIN UNNEST(GENERATE_ARRAY(1, {0})) AS b"
+)
+SLOW = Statement("slow.sql", ENDLESS.format(1_000_000))
+
+
+def test_a_statement_over_its_time_is_stopped_and_the_connection_goes_on(warehouse: DuckDBWarehouse) -> None:
+    warehouse.timeout = 1
+    with warehouse.session():
+        with pytest.raises(WarehouseError) as caught:
+            warehouse.query(SLOW)
+        assert count(warehouse) == 0
+    assert caught.value.reason is Reason.QUERY_TIMEOUT
+    assert caught.value.exit_code is ExitCode.ENGINE
+    assert caught.value.what == "The statement took longer than 1 s and was stopped."
+    assert caught.value.where == f"slow.sql on {warehouse.path}"
+    assert "warehouse.timeout" in caught.value.next_action
+    assert is_free(warehouse.path)
+
+
+def test_a_write_over_its_time_leaves_nothing_behind(warehouse: DuckDBWarehouse) -> None:
+    warehouse.timeout = 1
+    many = Statement("many.sql", f"INSERT INTO somewhere.things (number) {SLOW.sql}")
+    with warehouse.session(write=True):
+        with pytest.raises(WarehouseError) as caught:
+            warehouse.apply([*rows("a"), (many, {})])
+        assert caught.value.reason is Reason.QUERY_TIMEOUT
+        assert count(warehouse) == 0
+        warehouse.apply(rows("b"))
+    assert count(warehouse) == 1
+
+
+def test_time_counts_for_each_statement_alone(warehouse: DuckDBWarehouse) -> None:
+    warehouse.timeout = 1
+    short = Statement("short.sql", ENDLESS.format(9_000))
+    started = time.monotonic()
+    with warehouse.session():
+        while time.monotonic() - started < 1.5:
+            assert len(warehouse.query(short)) == 1
+
+
+ELSEWHERE = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from courtbook.warehouse.duckdb import DuckDBWarehouse
+from courtbook.warehouse.statement import Statement
+warehouse = DuckDBWarehouse(Path(sys.argv[1]))
+insert = "INSERT INTO somewhere.things (name, number) SELECT CAST(CAST(t AS DATE) AS STRING), UNIX_SECONDS(t)"
+given = "FROM (SELECT CAST(@t AS TIMESTAMP) AS t) AS given"
+warehouse.apply([(Statement("t.sql", f"{insert} {given}"), {"t": datetime(2024, 10, 22, 23, 30)})])
+"""
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_times_are_utc_wherever_the_machine_stands(warehouse: DuckDBWarehouse, zone: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(warehouse.path)],
+        env={**os.environ, "TZ": zone},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = warehouse.query(Statement("t.sql", "SELECT name, number FROM somewhere.things")).to_dict("records")
+    assert found == [{"name": "2024-10-22", "number": datetime(2024, 10, 22, 23, 30, tzinfo=UTC).timestamp()}]
+
+
+def test_every_query_has_a_name_of_its_own_and_is_counted(warehouse: DuckDBWarehouse) -> None:
+    before = warehouse.queries
+    jobs = [warehouse.query(COUNT).attrs["job"] for _ in range(3)]
+    assert len(set(jobs)) == 3
+    assert all(str(os.getpid()) in job for job in jobs)
+    assert warehouse.queries == before + 3
+    warehouse.columns()
+    warehouse.apply(rows("a", "b"))
+    assert warehouse.queries == before + 6
 
 
 def test_the_identity_names_engine_and_file(warehouse_params: Params, league_warehouse: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from courtbook.catalog import load_catalog
+from courtbook.checks.scope import profiled
 from courtbook.warehouse.statement import render
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("googlesql")]
@@ -14,18 +15,24 @@ SQL = Path(__file__).resolve().parents[1] / "lib" / "courtbook" / "nba" / "sql"
 PARAMETERS = {
     "dates": "ARRAY<DATE>", "first_date": "DATE", "last_date": "DATE", "history_from": "DATE", "seasons_from": "DATE",
     "skip_days": "INT64", "min_games": "INT64", "bootstrap_days": "INT64", "last_season": "INT64",
-    "processed_at": "TIMESTAMP", "low": "FLOAT64", "high": "FLOAT64", "names": "STRING", "games": "ARRAY<STRING>",
-    "counts": "BOOL",
+    "processed_at": "TIMESTAMP", "games": "ARRAY<STRING>", "counts": "BOOL", "day": "DATE",
 }  # fmt: skip
 
 
 def statements():
     for table in CATALOG.processed:
-        for name in ("coverage", "delete_dates", "insert"):
-            yield pytest.param(f"{name}.sql", {"table": table}, id=f"{name}-{table.name}")
+        inputs = [edge for edge in table.edges if edge.window]
+        for name, some in (("coverage", inputs), ("coverage", []), ("delete_dates", []), ("insert", [])):
+            ends = "alone" if name == "coverage" and inputs and not some else table.name
+            yield pytest.param(f"{name}.sql", {"table": table, "inputs": some}, id=f"{name}-{table.name}-{ends}")
+    for table in CATALOG.tables.values():
+        checks = [check for check in CATALOG.checks if check.table == table.name and profiled(check)]
+        for name, some in [("profile", checks), *((f"profile-{check.id}", [check]) for check in checks)]:
+            names = {"table": table, "checks": some, "columns": list(table.fill)}
+            yield pytest.param("profile.sql", names, id=f"{name}-{table.name}")
     for check in CATALOG.checks:
         if check.sql:
-            names = {"table": CATALOG.tables.get(check.table), **check.names}
+            names = {"table": CATALOG.tables.get(check.table)}
             yield pytest.param(f"checks/{check.sql}.sql", names, id=f"check-{check.id}")
     for path in chain(SQL.glob("views/*.sql"), SQL.glob("incident/*.sql"), SQL.glob("calendar.sql")):
         yield pytest.param(path.relative_to(SQL).as_posix(), {}, id=path.stem)
@@ -72,6 +79,13 @@ def analyze():
 @pytest.mark.parametrize(("name", "names"), statements())
 def test_statement_is_googlesql(analyze, name, names):
     analyze(render("nba", name, **names).sql)
+
+
+@pytest.mark.parametrize("path", sorted(SQL.glob("faults/*.sql")), ids=lambda path: path.stem)
+def test_fault_is_googlesql(analyze, path):
+    for part in re.split(r"(?m)^;$", render("nba", f"faults/{path.name}").sql):
+        if not re.search(r"(?m)^(ALTER|CREATE|DROP)\b", part):
+            analyze(part)
 
 
 @pytest.mark.parametrize("table", CATALOG.processed, ids=lambda table: table.name)

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("courtbook.plan",),
     ("courtbook.backfill", "courtbook.checks"),
     ("courtbook.gates",),
+    ("courtbook.audit",),
     ("courtbook.step",),
     ("courtbook.report", "courtbook.execute"),
     ("courtbook.chain",),
@@ -78,7 +79,7 @@ def test_imports_point_down(module: str, imported: str) -> None:
     if package(module) == "courtbook.evidence":
         assert imported == "courtbook.errors"
     elif package(imported) == "courtbook.evidence":
-        assert module in ("courtbook.step", "courtbook.chain")
+        assert module in ("courtbook.audit", "courtbook.step", "courtbook.chain")
     elif package(imported) == "courtbook.nba":
         assert module == "courtbook.cli"
     elif package(module) == "courtbook.nba":

@@ -17,9 +17,15 @@ MINIMUM: dict[str, Any] = {
     "range": {"start": date(2024, 10, 22), "end": date(2024, 12, 31)},
 }
 
+WAIVER: dict[str, Any] = {"by": "Ann", "reason": "known", "until": date(2026, 5, 31)}
+ACCEPT: dict[str, Any] = {"by": "Ann", "reason": "the jobs fill in", "fallback_confirmed": True}
+OVERRIDE: dict[str, Any] = {"gate": "phase3", "by": "Ann", "reason": "the season starts tomorrow"}
+
 # The breaks of lines that only Unicode knows have a test of their own.
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x85\u2028\u2029"), max_size=30)
 BOUND = st.none() | st.floats(allow_nan=False)
+IDS = st.sampled_from(["usage_rate", "rows.player_game_summary", "null", "on", "reason", "until.by"])
+WORDS = TEXT.filter(lambda text: text.strip() != "")
 
 
 @st.composite
@@ -38,7 +44,11 @@ def params(draw: st.DrawFn) -> Params:
     folder = st.fixed_dictionaries({"kind": st.just("folder"), "path": st.just("/data/nba: 2024 #1")})
     content = {
         "name": draw(st.from_regex(r"\A[a-z0-9][a-z0-9_-]{0,12}\Z")),
-        "warehouse": {"path": "/data/it's here.duckdb", "memory": draw(st.sampled_from(["900MB", "2GB"]))},
+        "warehouse": {
+            "path": "/data/it's here.duckdb",
+            "memory": draw(st.sampled_from(["900MB", "2GB"])),
+            "timeout": draw(st.integers(1, 86400)),
+        },
         "source": draw(st.none() | league | folder),
         "range": {"start": start, "end": end},
         "first_step": first,
@@ -46,13 +56,34 @@ def params(draw: st.DrawFn) -> Params:
         "dry_run": draw(st.booleans()),
         "operator": draw(TEXT),
         "bootstrap_days": draw(st.integers(0, 60)),
-        "backfill": {"dates_per_batch": draw(st.integers(1, 2000)), "sample_dates": draw(st.integers(0, 50))},
+        "backfill": {
+            "mode": draw(st.sampled_from(["missing", "stale", "all"])),
+            "dates_per_batch": draw(st.integers(1, 2000)),
+            "sample_dates": draw(st.integers(0, 50)),
+        },
         "thresholds": draw(
             st.dictionaries(
-                st.sampled_from(["usage_rate", "rows.player_game_summary", "null", "on"]),
+                IDS,
                 st.fixed_dictionaries({"minimum": BOUND, "maximum": BOUND}),
             )
         ),
+        "waivers": draw(
+            st.dictionaries(IDS, st.fixed_dictionaries({"by": WORDS, "reason": WORDS, "until": st.dates()}), max_size=2)
+        ),
+        "accept": draw(
+            st.dictionaries(
+                IDS,
+                st.fixed_dictionaries(
+                    {"by": WORDS, "reason": WORDS, "fallback_confirmed": st.just(True), "minimum": st.floats(0.5, 1)}
+                ),
+                max_size=2,
+            )
+        ),
+        "override": draw(
+            st.none()
+            | st.fixed_dictionaries({"gate": st.sampled_from(["phase3", "phase4", "ml"]), "by": WORDS, "reason": WORDS})
+        ),
+        "baseline": draw(st.sampled_from(["", "/data/runs/20260105T090000Z-try"])),
         "spot_check_games": draw(st.lists(st.from_regex(r"\A00[1-6][0-9]{7}\Z"), max_size=4)),
     }
     return Params.model_validate(content)
@@ -103,7 +134,13 @@ def test_the_digest_does_not_depend_on_how_the_parameters_were_given() -> None:
         {"thresholds": {"usage_rate": {"maximum": 0.9}}},
         {"spot_check_games": ["0022400061"]},
         {"backfill": {"sample_dates": 1}},
+        {"backfill": {"mode": "stale"}},
+        {"warehouse": {"path": "warehouse/try.duckdb", "timeout": 60}},
         {"source": {"kind": "league"}},
+        {"waivers": {"usage_rate": WAIVER}},
+        {"accept": {"upcoming_team_game_context": ACCEPT}},
+        {"override": OVERRIDE},
+        {"baseline": "runs/20260105T090000Z-try"},
     ],
     ids=str,
 )
@@ -116,7 +153,9 @@ def test_defaults_are_the_cautious_ones() -> None:
     assert read.dry_run is True
     assert read.source is None
     assert (read.first_step, read.last_step) == ("preflight", "sign_off")
-    assert read.thresholds == {}
+    assert (read.thresholds, read.waivers, read.accept, read.override) == ({}, {}, {}, None)
+    assert read.backfill.mode == "missing"
+    assert read.baseline == ""
     assert read.bootstrap_days == 14
 
 
@@ -146,6 +185,27 @@ def test_defaults_are_the_cautious_ones() -> None:
         {"source": {"kind": "web", "path": "x"}},
         {"source": {"path": "x"}},
         {"thresholds": {"usage_rate": {"minimum": "much"}}},
+        {"thresholds": {"usage_rate": 0.5}},
+        {"backfill": {"mode": "everything"}},
+        {"backfill": {"mode": True}},
+        {"warehouse": {"path": "x", "timeout": 0}},
+        {"warehouse": {"path": "x", "timeout": 86401}},
+        {"warehouse": {"path": "x", "timeout": 1.5}},
+        {"warehouse": {"path": "x", "timeout": "60"}},
+        {"waivers": {"usage_rate": True}},
+        {"waivers": {"usage_rate": {**WAIVER, "until": None}}},
+        {"waivers": {"usage_rate": {**WAIVER, "more": 1}}},
+        {"waivers": ["usage_rate"]},
+        {"accept": {"upcoming_team_game_context": True}},
+        {"accept": {"upcoming_team_game_context": {**ACCEPT, "fallback_confirmed": False}}},
+        {"accept": {"upcoming_team_game_context": {**ACCEPT, "minimum": 0.4}}},
+        {"override": {**OVERRIDE, "gate": "preflight"}},
+        {"override": {**OVERRIDE, "gate": ["phase3", "phase4"]}},
+        {"override": {**OVERRIDE, "by": ""}},
+        {"override": {**OVERRIDE, "reason": "  "}},
+        {"override": {"gate": "phase3"}},
+        {"override": True},
+        {"baseline": None},
         {"spot_check_games": [22400061]},
     ],
     ids=str,

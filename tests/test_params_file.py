@@ -61,6 +61,18 @@ def test_the_minimal_file_is_accepted(project: Path) -> None:
         (FOLDER + "  pat: x\n", "source.pat", "'path'"),
         (GOOD + "thresholds:\n  usage_rate:\n    minimun: 1\n", "thresholds.usage_rate.minimun", "'minimum'"),
         (GOOD + "thresholds:\n  rows.x:\n    max: 1\n", "thresholds.rows.x.max", "'maximum'"),
+        (GOOD + "backfill:\n  mod: all\n", "backfill.mod", "'mode'"),
+        (GOOD.replace("  path:", "  timeot: 60\n  path:"), "warehouse.timeot", "'timeout'"),
+        (GOOD + "waiver: {}\n", "waiver", "'waivers'"),
+        (GOOD + "overide: {}\n", "overide", "'override'"),
+        (GOOD + "baselin: runs/x\n", "baselin", "'baseline'"),
+        (GOOD + "waivers:\n  rows.x:\n    untl: 2026-05-31\n", "waivers.rows.x.untl", "'until'"),
+        (
+            GOOD + "accept:\n  upcoming:\n    fallback_confirm: true\n",
+            "accept.upcoming.fallback_confirm",
+            "'fallback_confirmed'",
+        ),
+        (GOOD + "override:\n  gat: phase3\n", "override.gat", "'gate'"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_one_that_was_meant(
@@ -74,9 +86,11 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(
     ("text", "known"),
     [
         (GOOD + "zzz: 1\n", "known here: name, warehouse, source, range"),
-        (GOOD.replace("  path:", "  zzz: 1\n  path:"), "known here: engine, path, memory"),
+        (GOOD.replace("  path:", "  zzz: 1\n  path:"), "known here: engine, path, memory, timeout"),
         (LEAGUE + "  zzz: 1\n", "known here: kind, seed, seasons"),
         (GOOD + "thresholds:\n  usage_rate:\n    zzz: 1\n", "known here: minimum, maximum"),
+        (GOOD + "waivers:\n  usage_rate:\n    zzz: 1\n", "known here: by, reason, until"),
+        (GOOD + "override:\n  zzz: 1\n", "known here: gate, by, reason"),
     ],
 )
 def test_an_unknown_key_like_no_other_lists_the_known_ones(project: Path, text: str, known: str) -> None:
@@ -110,6 +124,27 @@ def test_an_unquoted_id_is_shown_as_it_was_written(project: Path, written: str) 
         (GOOD + "bootstrap_days: '14'\n", "bootstrap_days: "),
         (GOOD + "backfill:\n  dates_per_batch: 0\n", "backfill.dates_per_batch: "),
         (GOOD + "backfill: 5\n", "backfill: "),
+        (GOOD + "backfill:\n  mode: everything\n", "backfill.mode: "),
+        (GOOD + "waivers:\n  rows.x:\n    by: Ann\n    reason: known\n", "waivers.rows.x.until: is missing"),
+        (
+            GOOD + "waivers:\n  rows.x:\n    by: Ann\n    reason: known\n    until: soon\n",
+            "waivers.rows.x.until: 'soon' is not a date; write it as YYYY-MM-DD",
+        ),
+        (GOOD + "waivers:\n  rows.x:\n    by: ''\n    reason: known\n    until: 2026-05-31\n", "waivers.rows.x.by: "),
+        (
+            GOOD + "accept:\n  upcoming:\n    by: Ann\n    reason: known\n    fallback_confirmed: false\n",
+            "accept.upcoming.fallback_confirmed: Input should be True (given: False)",
+        ),
+        (
+            GOOD + "accept:\n  upcoming:\n    by: Ann\n    reason: known\n",
+            "accept.upcoming.fallback_confirmed: is missing",
+        ),
+        (
+            GOOD + "accept:\n  upcoming: {by: A, reason: B, fallback_confirmed: true, minimum: 0.4}\n",
+            "accept.upcoming.minimum: ",
+        ),
+        (GOOD + "override:\n  gate: preflight\n  by: Ann\n  reason: now\n", "override.gate: "),
+        (GOOD + "override:\n  gate: phase3\n  reason: now\n", "override.by: is missing"),
         (GOOD + "range: 2024\n", "the key 'range' stands twice"),
         (GOOD + "first_step: sign_off\nlast_step: preflight\n", "first_step sign_off comes after last_step preflight"),
         (GOOD + "first_step: phase5\n", "first_step: "),
@@ -224,6 +259,9 @@ def test_absolute_paths_stay_as_they_are(project: Path, tmp_path_factory: pytest
         ("backfill.sample_dates=3", lambda params: params.backfill.sample_dates == 3),
         ("thresholds.usage_rate.minimum=0.5", lambda params: params.thresholds["usage_rate"].minimum == 0.5),
         ('spot_check_games=["0022400061"]', lambda params: params.spot_check_games == ("0022400061",)),
+        ("backfill.mode=stale", lambda params: params.backfill.mode == "stale"),
+        ("warehouse.timeout=60", lambda params: params.warehouse.timeout == 60),
+        ("override={gate: ml, by: Ann, reason: now}", lambda params: params.override.gate == "ml"),
         ("source.kind=league", lambda params: params.source.kind == "league"),
         (" name =other", lambda params: params.name == "other"),
     ],
@@ -240,6 +278,49 @@ def test_a_setting_reaches_the_threshold_of_a_check_with_a_dot_in_its_id(project
     assert by_setting.thresholds[check].minimum == 0.5
     by_override = load_params(file, overrides={f"thresholds.{check}.minimum": 0.5})
     assert by_override == by_setting
+
+
+@pytest.mark.parametrize("check", ["shot_zones", "coverage.player_game_summary", "until.reason.by"])
+def test_settings_make_up_a_waiver_of_a_check_with_dots_in_its_id(project: Path, check: str) -> None:
+    given = {"by": "Ann", "reason": "known since May", "until": "2026-05-31"}
+    file = write(project, GOOD)
+    read = load_params(file, [f"waivers.{check}.{name}={value}" for name, value in given.items()])
+    assert {name: waiver.model_dump(mode="json") for name, waiver in read.waivers.items()} == {check: given}
+    assert read == load_params(file, overrides={f"waivers.{check}.{name}": value for name, value in given.items()})
+    assert read == load_params(write(project, read.to_yaml()))
+
+
+def test_settings_make_up_an_acceptance_and_an_override(project: Path) -> None:
+    read = load_params(
+        write(project, GOOD),
+        [
+            "accept.upcoming_team_game_context.fallback_confirmed=true",
+            "accept.upcoming_team_game_context.by=Ann",
+            "accept.upcoming_team_game_context.reason=the jobs fill in",
+            "override.gate=phase3",
+            "override.by=Ann",
+            "override.reason=the season starts tomorrow",
+        ],
+    )
+    assert read.accept["upcoming_team_game_context"].minimum == 0.5
+    assert read.override is not None
+    assert read.override.by == "Ann"
+
+
+def test_a_half_told_waiver_is_refused(project: Path) -> None:
+    said = mistake(project, GOOD, ("waivers.coverage.player_daily_cache.reason=known",))
+    assert "waivers.coverage.player_daily_cache.by: is missing" in said
+    assert "waivers.coverage.player_daily_cache.until: is missing" in said
+
+
+@pytest.mark.parametrize("folder", ["", "notebooks"])
+def test_the_run_to_compare_with_is_found_from_folders_of_the_project(
+    project: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    file = write(project, GOOD + "baseline: runs/20260105T090000Z-try\n")
+    monkeypatch.chdir(project / folder)
+    assert load_params(file).baseline == str(project / "runs" / "20260105T090000Z-try")
+    assert load_params(write(project, GOOD)).baseline == ""
 
 
 @pytest.mark.parametrize(

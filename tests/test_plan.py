@@ -6,10 +6,10 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 from courtbook.calendar import Calendar, GameDay
-from courtbook.catalog import Layer, load_catalog
+from courtbook.catalog import Edge, Layer, load_catalog
 from courtbook.coverage import Coverage, DateState
 from courtbook.plan import Plan, Task, make_plan
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 CATALOG = load_catalog()
@@ -49,7 +49,7 @@ def pairs(plan: Plan) -> list[tuple[str, date]]:
 
 def test_only_missing_and_partial_dates_are_planned_each_with_its_reason() -> None:
     states = dict(zip(DATES, DateState, strict=False))
-    plan = make_plan(CATALOG, Layer.PHASE3, coverage(Layer.PHASE3, player_game_summary=states))
+    plan = make_plan(CATALOG, Layer.PHASE3, coverage(Layer.PHASE3, player_game_summary=states), CALENDAR)
     assert [(task.table.name, dict(task.dates)) for task in plan.tasks if task.dates] == [
         (
             "player_game_summary",
@@ -62,9 +62,122 @@ def test_only_missing_and_partial_dates_are_planned_each_with_its_reason() -> No
     assert plan.table_dates == 2
 
 
+REASON_OF = {
+    "missing": {DateState.MISSING: "missing", DateState.PARTIAL: "partial"},
+    "stale": {DateState.MISSING: "missing", DateState.PARTIAL: "partial", DateState.STALE: "stale"},
+    "all": {
+        DateState.MISSING: "missing",
+        DateState.PARTIAL: "partial",
+        DateState.STALE: "stale",
+        DateState.COMPLETE: "forced",
+        DateState.SOURCE_GAP: "forced",
+    },
+}
+
+
+@pytest.mark.parametrize("mode", REASON_OF)
+def test_each_mode_plans_its_states_and_says_why(mode: str) -> None:
+    days = DATES[-len(DateState) :]
+    states = dict.fromkeys(DATES, DateState.EMPTY_BY_RULE) | dict(zip(days, DateState, strict=True))
+    # Nothing reads the feature store, so nothing follows from what is planned for it.
+    plan = make_plan(CATALOG, Layer.PHASE4, coverage(Layer.PHASE4, ml_feature_store_v2=states), CALENDAR, mode)
+    planned = {task.table.name: dict(task.dates) for task in plan.tasks}["ml_feature_store_v2"]
+    assert planned == {
+        day: REASON_OF[mode][state] for day, state in zip(days, DateState, strict=True) if state in REASON_OF[mode]
+    }
+
+
+def stale_plan(layer: Layer, **states: dict[date, DateState]) -> dict[str, dict[date, str]]:
+    plan = make_plan(CATALOG, layer, coverage(layer, **states), CALENDAR, "stale")
+    return {task.table.name: dict(task.dates) for task in plan.tasks if task.dates}
+
+
+AT = 20
+LATER_IN_SEASON = dict.fromkeys(DATES[AT + 1 : 40], "stale")
+
+
+def test_a_plan_includes_what_it_will_make_stale_itself_through_all_levels() -> None:
+    gone = {DATES[AT]: DateState.MISSING}
+    assert stale_plan(Layer.PHASE3, team_offense_game_summary=gone) == {
+        "team_offense_game_summary": {DATES[AT]: "missing"},
+        "player_game_summary": {DATES[AT]: "stale"},
+        "upcoming_player_game_context": LATER_IN_SEASON,
+    }
+    assert stale_plan(Layer.PHASE3, player_game_summary=gone) == {
+        "player_game_summary": {DATES[AT]: "missing"},
+        "upcoming_player_game_context": LATER_IN_SEASON,
+    }
+    assert stale_plan(Layer.PHASE4, player_shot_zone_analysis=gone) == {
+        "player_shot_zone_analysis": {DATES[AT]: "missing"},
+        "player_daily_cache": {DATES[AT]: "stale"},
+        "player_composite_factors": {DATES[AT]: "stale"},
+        "ml_feature_store_v2": {DATES[AT]: "stale"},
+    }
+    assert stale_plan(Layer.PHASE3, upcoming_team_game_context=gone) == {
+        "upcoming_team_game_context": {DATES[AT]: "missing"}
+    }
+
+
+def test_a_stale_date_makes_its_readers_stale_in_turn() -> None:
+    old = {DATES[AT]: DateState.STALE}
+    assert stale_plan(Layer.PHASE4, player_daily_cache=old) == {
+        "player_daily_cache": {DATES[AT]: "stale"},
+        "ml_feature_store_v2": {DATES[AT]: "stale"},
+    }
+
+
+def test_a_date_that_is_empty_by_rule_follows_from_nothing() -> None:
+    rule = dict.fromkeys(DATES[AT:25], DateState.EMPTY_BY_RULE)
+    gone = {DATES[AT]: DateState.MISSING}
+    planned = stale_plan(Layer.PHASE3, player_game_summary=gone, upcoming_player_game_context=rule)
+    assert planned["upcoming_player_game_context"] == dict.fromkeys(DATES[25:40], "stale")
+
+
+def test_what_is_missing_keeps_its_reason_though_it_would_be_stale_too() -> None:
+    gone = {DATES[AT]: DateState.MISSING}
+    half = {DATES[AT]: DateState.PARTIAL}
+    assert stale_plan(Layer.PHASE4, player_daily_cache=gone, ml_feature_store_v2=half) == {
+        "player_daily_cache": {DATES[AT]: "missing"},
+        "ml_feature_store_v2": {DATES[AT]: "partial"},
+    }
+
+
+def depends(edge: Edge, day: date, at: date) -> bool:
+    """Tell whether a row of a date may depend on one of another date, by the words of the declaration."""
+    season = {item.day: item.season for item in CALENDAR.days}
+    days = (day - at).days
+    return any(
+        days == 0
+        if window == "same date"
+        else 0 < days <= int(window.split()[0])
+        if window.endswith("days")
+        else days > 0 and season[at] == season[day]
+        for window in edge.window
+    )
+
+
+STATES = st.dictionaries(st.sampled_from(DATES), st.sampled_from(DateState), max_size=4)
+
+
+@given(st.sampled_from([Layer.PHASE3, Layer.PHASE4]), st.data())
+@settings(max_examples=40, deadline=None)
+def test_nothing_complete_is_left_behind_that_a_plan_makes_stale(layer: Layer, data: st.DataObject) -> None:
+    states = {table.name: data.draw(STATES) for table in CATALOG.layer(layer)}
+    read = coverage(layer, **states)
+    plans = {mode: make_plan(CATALOG, layer, read, CALENDAR, mode) for mode in REASON_OF}
+    planned = {task.table.name: set(task.dates) for task in plans["stale"].tasks}
+    for table in CATALOG.layer(layer):
+        for day, state in zip(read[table.name].frame["day"], read[table.name].frame["state"], strict=True):
+            follows = any(depends(edge, day, at) for edge in table.edges for at in planned.get(edge.table.name, ()))
+            expected = state in REASON_OF["stale"] or (state is DateState.COMPLETE and follows)
+            assert (day in planned[table.name]) == expected, (table.name, day)
+    sets = {mode: set(pairs(plan)) for mode, plan in plans.items()}
+    assert sets["missing"] <= sets["stale"] <= sets["all"]
+
+
 @pytest.mark.parametrize("layer", [Layer.PHASE3, Layer.PHASE4])
 def test_tasks_stand_in_the_order_in_which_tables_read_each_other(layer: Layer) -> None:
-    plan = make_plan(CATALOG, layer, coverage(layer))
+    plan = make_plan(CATALOG, layer, coverage(layer), CALENDAR)
     assert plan.table_dates == 0
     names = [task.table.name for task in plan.tasks]
     assert sorted(names) == sorted(table.name for table in CATALOG.layer(layer))
@@ -77,7 +190,7 @@ def test_tasks_stand_in_the_order_in_which_tables_read_each_other(layer: Layer) 
 def test_the_record_is_what_was_planned_in_order_of_dates() -> None:
     late, early = DATES[5], DATES[2]
     states = {late: DateState.MISSING, early: DateState.PARTIAL}
-    record = make_plan(CATALOG, Layer.PHASE4, coverage(Layer.PHASE4, player_daily_cache=states)).record()
+    record = make_plan(CATALOG, Layer.PHASE4, coverage(Layer.PHASE4, player_daily_cache=states), CALENDAR).record()
     assert record["layer"] == "phase4"
     by_table = {task["table"]: task for task in record["tasks"]}
     assert list(by_table["player_daily_cache"]["dates"].items()) == [

@@ -176,7 +176,7 @@ def test_a_build_has_all_tables_and_replaces_an_old_file_with_its_log(
     assert [item.name for item in path.parent.iterdir()] == ["w.duckdb"]
     assert str(path) in told[-1]
     columns = DuckDBWarehouse(path).columns()
-    assert columns == {table.full_name: tuple(table.columns) for table in load_catalog().tables.values()}
+    assert columns == {table.full_name: dict(table.columns) for table in load_catalog().tables.values()}
 
 
 def test_a_folder_that_does_not_exist_is_an_error(params: Params, tmp_path: Path) -> None:

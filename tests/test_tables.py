@@ -1,6 +1,7 @@
 """What people look at: numbers as text, tables, figures."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,16 @@ import pandas as pd
 import pytest
 from courtbook.backfill.runner import BackfillReport, Batch
 from courtbook.calendar import Calendar, GameDay
-from courtbook.catalog import Check, Layer, Severity, load_catalog
+from courtbook.catalog import Check, Severity, load_catalog
 from courtbook.checks.result import CheckResult, Status
 from courtbook.coverage import Coverage, DateState
-from courtbook.gates import decide
+from courtbook.gates import Decision, decide
 from courtbook.params import Params
 from courtbook.report import plots, tables
-from courtbook.report.layout import STATE_STYLE, cell, percent, spans, table, text_table
+from courtbook.report.layout import STATE_STYLE, cell, percent, table, text_table
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.warehouse.statement import render
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 CATALOG = load_catalog()
@@ -132,39 +133,6 @@ def test_rows_that_do_not_fit_their_columns_are_refused() -> None:
         table([[1, 2, 3]], ["a", "b"], "t")
 
 
-@pytest.mark.parametrize(
-    ("chosen", "text"),
-    [
-        ([], ""),
-        ([0], "2024-10-22"),
-        ([0, 1, 2], "2024-10-22 .. 2024-10-24"),
-        ([2, 3], "2024-10-24 .. 2024-10-27"),
-        ([0, 2], "2024-10-22, 2024-10-24"),
-        ([4, 0, 1, 6], "2024-10-22 .. 2024-10-23, 2024-10-28, 2024-11-11"),
-        ([0, 1, 2, 3, 4, 5, 6], "2024-10-22 .. 2024-11-11"),
-    ],
-)
-def test_spans_join_game_dates_that_follow_each_other(chosen: list[int], text: str) -> None:
-    assert spans([DAYS[i] for i in chosen], DAYS) == text
-
-
-def test_spans_do_not_join_dates_without_games() -> None:
-    lonely = [date(2024, 11, 1), date(2024, 11, 5)]
-    assert spans(lonely, DAYS) == "2024-11-01, 2024-11-05"
-    assert spans([DAYS[0], date(2024, 11, 1)], DAYS) == "2024-10-22, 2024-11-01"
-
-
-@given(st.sets(st.integers(0, 40)))
-@settings(max_examples=60)
-def test_spans_name_every_date_once(chosen: set[int]) -> None:
-    days = [OPENING + timedelta(days=2 * n) for n in range(41)]
-    named: list[date] = []
-    for part in spans([days[i] for i in chosen], days).split(", ") if chosen else []:
-        first, _, last = part.partition(" .. ")
-        named += days[days.index(date.fromisoformat(first)) : days.index(date.fromisoformat(last or first)) + 1]
-    assert named == [days[i] for i in sorted(chosen)]
-
-
 def coverage(name: str, states: list[DateState]) -> Coverage:
     held = [state not in (DateState.MISSING, DateState.EMPTY_BY_RULE) for state in states]
     frame = pd.DataFrame(
@@ -198,7 +166,10 @@ def test_the_coverage_table_shows_both_measures() -> None:
 
 
 def outcome(status: Status, value: float | None, unit: str, **bounds: Any) -> CheckResult:
-    checked = Check("a", "A check", "phase3", Severity.CRITICAL, "r", "s", "p", table="t", unit=unit)
+    checked = Check(
+        "a", "A check", "phase3", Severity.CRITICAL, "r", "s", "causes", "repair",
+        "do PARAMS --set range.start=DAY --set range.end=DAY", table="t", unit=unit,
+    )  # fmt: skip
     numbers = {"minimum": None, "maximum": None, "overridden": False, **bounds}
     return CheckResult(checked, status, 9995.0, 10000.0, value, seconds=0.1, detail="where <x>", **numbers)
 
@@ -208,32 +179,107 @@ def outcome(status: Status, value: float | None, unit: str, **bounds: Any) -> Ch
     [
         (outcome(Status.PASS, 0.9995, "fraction", minimum=0.95), ("99.9 %", "≥ 95 %", "9,995 / 10,000")),
         (outcome(Status.FAIL, 0.5, "fraction", maximum=0.005), ("50.0 %", "≤ 0.5 %", "9,995 / 10,000")),
-        (outcome(Status.PASS, 2.0, "rows", minimum=1.9, maximum=2.1), ("2 rows", "≥ 1.9 and ≤ 2.1", "9,995 / 10,000")),
+        (outcome(Status.PASS, 2.0, "rows", minimum=1.9, maximum=2.1), ("2 rows", "≥ 1.9, ≤ 2.1", "9,995 / 10,000")),
         (
             outcome(Status.PASS, 0.9, "fraction", minimum=0.8, overridden=True),
             ("90.0 %", "≥ 80 % (overridden)", "9,995 / 10,000"),
         ),
         (outcome(Status.NO_DATA, None, "rows", maximum=0), ("–", "≤ 0", "9,995 / 10,000")),
+        (
+            outcome(Status.WARN, 0.91, "fraction of the baseline", minimum=0.95, floor=0.9),
+            ("91.0 % of the baseline", "≥ 95 %, fails below 90 %", "9,995 / 10,000"),
+        ),
+        (
+            outcome(Status.PASS, float("inf"), "fraction of the baseline", minimum=0.95),
+            ("from nothing", "≥ 95 %", "9,995 / 10,000"),
+        ),
+        (outcome(Status.FAIL, 5371.0, "games", minimum=5605.8), ("5,371 games", "≥ 5,605.8", "9,995 / 10,000")),
     ],
 )  # fmt: skip
 def test_a_result_is_shown_in_its_unit(result: CheckResult, expected: tuple[str, str, str]) -> None:
     assert tables.measured(result) == expected
 
 
-def test_checks_that_do_not_pass_stand_on_top_with_their_detail() -> None:
+def decided(*results: CheckResult) -> Decision:
+    return decide("phase3", [item.check for item in results], results)
+
+
+def test_checks_that_do_not_pass_stand_on_top_with_their_detail_and_the_others_are_folded() -> None:
     results = [outcome(status, 0.5, "fraction") for status in (Status.PASS, Status.WARN, Status.ERROR, Status.FAIL)]
-    shown = tables.checks(decide("phase3", [item.check for item in results], results))
+    shown = tables.checks(decided(*results))
     order = [shown.text.index(f"\n{name}") for name in ("ERROR", "FAIL", "WARN", "PASS")]
     assert order == sorted(order)
     assert shown.text.count("where <x>") == 3
     assert "where <x>" not in shown.html
     assert "1 ERROR, 1 FAIL, 1 WARN, 1 PASS" in shown.text
+    assert shown.html.index("FAIL") < shown.html.index("<details>") < shown.html.index("✓ PASS")
 
 
-def test_a_checklist_leaves_open_what_was_not_checked() -> None:
-    rows = tables.checklist_rows(decide("phase3", [], []), CATALOG.layer(Layer.PHASE3))
-    assert len(rows) == 5
-    assert all(set(row[1:]) == {"open"} for row in rows)
+def test_what_was_accepted_by_name_is_shown_with_the_name() -> None:
+    accepted = replace(outcome(Status.WARN, 0.5, "fraction"), excuse="waived by Ann until 2030-01-01: known gap")
+    assert "where <x>; waived by Ann until 2030-01-01: known gap" in tables.checks(decided(accepted)).text
+
+
+def test_troubleshooting_names_causes_and_a_command_with_file_and_dates() -> None:
+    failed = replace(outcome(Status.FAIL, 0.5, "fraction"), dates=(DAYS[3], DAYS[1]))
+    again = replace(failed, check=replace(failed.check, id="b"))
+    shown = tables.troubleshooting(decided(outcome(Status.PASS, 1.0, "fraction"), failed, again), "params/x.yaml").text
+    assert f"do params/x.yaml --set range.start={DAYS[1]} --set range.end={DAYS[3]}" in shown
+    assert "causes" in shown
+    assert "a, b" in shown, "checks with the same cause and command share a line"
+    assert "nothing" in tables.troubleshooting(decided(outcome(Status.PASS, 1.0, "fraction")), "p").text
+
+
+def test_a_terminal_reads_what_is_wrong_and_what_repairs_it() -> None:
+    text = tables.audit_text(decided(outcome(Status.FAIL, 0.5, "fraction", minimum=0.9)), "params/x.yaml")
+    assert text.splitlines()[0] == "phase3     NO-GO  1 of 1 checks block in t"
+    for words in (
+        "FAIL     a: 50.0 % (9,995 / 10,000), asked for ≥ 90 %",
+        "where <x>",
+        "likely  causes",
+        "do params/x.yaml",
+    ):
+        assert words in text
+
+
+def phase3_statuses(**changed: str) -> dict[tuple[str, str], str]:
+    found = {("phase3", check.id): "PASS" for check in CATALOG.checks_of("phase3")}
+    return {**found, **{("phase3", name.replace("__", ".")): status for name, status in changed.items()}}
+
+
+def test_a_checklist_ticks_what_checks_prove_and_leaves_the_rest_to_a_person() -> None:
+    rows = {row[1]: row for row in tables.checklist_rows(CATALOG, phase3_statuses())}
+    assert len(rows) == sum(item.phase == "phase3" for item in CATALOG.checklist)
+    assert {row[0] for row in rows.values()} == {"PASS", "open"}
+    person = [row for row in rows.values() if row[0] == "open"]
+    assert [row[2] for row in person] == ["a person, with the signature"]
+
+
+def test_a_checklist_shows_the_worst_of_the_checks_of_a_box() -> None:
+    found = phase3_statuses(stale__player_game_summary="FAIL", usage_rate="WARN", quality_regression="NO_DATA")
+    state = {row[1]: row[0] for row in tables.checklist_rows(CATALOG, found)}
+    assert state["Nothing is older than its inputs"] == "FAIL"
+    assert state["Minutes, usage and points are filled"] == "WARN"
+    assert state["No regression against the time before"] == "NO_DATA"
+    assert sum(value == "PASS" for value in state.values()) == len(state) - 4
+
+
+def test_a_check_that_did_not_report_ticks_no_box() -> None:
+    found = phase3_statuses()
+    del found["phase3", "coverage.player_game_summary"]
+    state = {row[1]: row[0] for row in tables.checklist_rows(CATALOG, found)}
+    assert state["All five Phase 3 tables cover 95 % of the dates"] == "ERROR"
+
+
+def test_every_check_ticks_a_box_and_every_box_names_checks_that_exist() -> None:
+    named = {(item.phase, check) for item in CATALOG.checklist for check in item.checks}
+    assert named == {(check.phase, check.id.partition(".")[0]) for check in CATALOG.checks}
+
+
+def test_dates_and_ranges_do_not_break_but_sentences_do() -> None:
+    html = table([["2024-10-22 .. 2024-10-24, 2024-11-01 and so on, with words"]], ["when"], "t").html
+    assert html.count('<span style="white-space:nowrap">') == 2
+    assert '<span style="white-space:nowrap">2024-10-22 .. 2024-10-24</span>, ' in html
 
 
 def test_a_frame_shows_unknown_values_and_seasons() -> None:

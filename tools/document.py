@@ -4,12 +4,15 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from courtbook.catalog import load_catalog
+from courtbook.catalog import Check, load_catalog
 from courtbook.errors import EXIT_MEANING
 from courtbook.params import Params
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+KEYED = {"thresholds": "CHECK", "waivers": "CHECK", "accept": "TABLE"}
 
 
 def parameters(model: type[BaseModel] = Params, prefix: str = "") -> list[tuple[str, str, str]]:
@@ -19,9 +22,9 @@ def parameters(model: type[BaseModel] = Params, prefix: str = "") -> list[tuple[
         kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
         models = [kind for kind in kinds if issubclass(kind, BaseModel)]
         default = "required" if field.is_required() else shown(field.get_default(call_default_factory=True))
-        shown_name = "thresholds.CHECK" if name == "thresholds" else name
+        shown_name = f"{name}.{KEYED[name]}" if name in KEYED and prefix == "" else name
         if models and prefix == "":
-            default = "" if field.is_required() or name != "source" else "none"
+            default = "none" if not field.is_required() and name in ("source", "override") else ""
         rows.append((prefix + shown_name, default, field.description or ""))
         for inner in models:
             known = {row[0] for row in rows}
@@ -61,26 +64,55 @@ def pages() -> dict[Path, str]:
     readme = between(readme, "parameters", table(("parameter", "default", "meaning"), rows))
     codes = [(f"`{int(code)}`", words) for code, words in EXIT_MEANING.items()]
     readme = between(readme, "exit codes", table(("exit status", "meaning"), codes))
-    checks = [
-        (
-            f"`{check.id}`",
-            check.phase,
-            check.severity.value,
-            check.rule,
-            " and ".join(
-                f"{sign} {bound:g}"
-                for sign, bound in ((">=", check.minimum), ("<=", check.maximum))
-                if bound is not None
-            ),
-            check.unit,
-            check.source,
-            check.repair,
-        )
-        for check in load_catalog().checks
+    return {ROOT / "README.md": readme, ROOT / "docs" / "checks.md": checks_page()}
+
+
+CHECKS_HEAD = """# Checks
+
+Generated from `lib/courtbook/nba/checks.yaml` by `tools/document.py`. A check has one result: PASS, WARN, FAIL, NO_DATA
+(nothing to measure) or ERROR (it could not be measured). A gate is GO only if no critical check is other than PASS and
+nothing failed or ended in an error; MARGINAL if all that stands in the way are critical checks in their marginal band,
+below what is asked for and not below where it fails. Thresholds marked *scaled* are those of the documents for their
+own range, in proportion for any other; a threshold in the params file is taken as it is. *Set by* names the step of the
+runbook or the section of the validation notes.
+"""
+
+
+def bounds(check: Check) -> str:
+    """Write what a check asks for."""
+    asked = [f"{sign} {bound:g}" for sign, bound in ((">=", check.minimum), ("<=", check.maximum)) if bound is not None]
+    floor = f", fails below {check.floor:g}" if check.floor is not None and check.minimum is not None else ""
+    return " and ".join(asked) + floor + (" (scaled)" if check.scale else "")
+
+
+def checks_page() -> str:
+    """Return docs/checks.md: every check by gate, then what to do about failures, then the checklist."""
+    catalog = load_catalog()
+    parts = [CHECKS_HEAD]
+    for gate in dict.fromkeys(check.phase for check in catalog.checks):
+        rows = [
+            (
+                f"`{check.id}`", check.severity.value, check.rule, bounds(check), check.unit, check.source, check.why,
+            )
+            for check in catalog.checks_of(gate)
+        ]  # fmt: skip
+        head = ("check", "severity", "rule", "asked for", "unit", "set by", "why this value")
+        parts += [f"## Gate {gate}\n", table(head, rows), ""]
+    repairs: dict[tuple[str, str, str], list[str]] = {}
+    for check in catalog.checks:
+        name = f"`{check.id.partition('.')[0]}`"
+        names = repairs.setdefault((check.causes, check.repair, f"`{check.command}`"), [])
+        if name not in names:
+            names.append(name)
+    parts += ["## What to do\n", table(("checks", "likely causes", "what to do", "command"), [
+        (", ".join(names), *said) for said, names in repairs.items()
+    ]), ""]  # fmt: skip
+    boxes = [
+        (item.item, item.phase, ", ".join(f"`{name}`" for name in item.checks) or "a person", item.source)
+        for item in catalog.checklist
     ]
-    head = ("check", "gate", "severity", "rule", "asked for", "unit", "set by", "if it does not pass")
-    text = "# Checks\n\nGenerated from the catalog by `tools/document.py`.\n\n" + table(head, checks) + "\n"
-    return {ROOT / "README.md": readme, ROOT / "docs" / "checks.md": text}
+    parts += ["## Completion checklist\n", table(("item", "gate", "proved by", "asked for by"), boxes)]
+    return "\n".join(parts) + "\n"
 
 
 def main() -> int:

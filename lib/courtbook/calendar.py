@@ -1,6 +1,6 @@
 """Game dates, seasons and the bootstrap, read from the schedule in the warehouse."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -42,6 +42,29 @@ class Calendar:
     def seasons(self) -> tuple[int, ...]:
         """Return the starting years of the seasons."""
         return tuple(sorted({item.season for item in self.days}))
+
+    def amount(self, by: str) -> float:
+        """Return how much there is of what documents scale their bounds by."""
+        games = sum(item.games for item in self.days)
+        if by == "games":
+            return games
+        if by == "share outside the bootstrap":
+            return sum(item.games for item in self.days if not self.in_bootstrap(item)) / games
+        raise ValueError(f"nothing is scaled by '{by}'")
+
+    def spans(self, days: Iterable[date], *, most: int = 8) -> str:
+        """Write dates as ranges of consecutive game dates, at most so many of them."""
+        position = {day: number for number, day in enumerate(self.dates())}
+        ranges: list[list[date]] = []
+        for day in sorted(days):
+            before = position.get(ranges[-1][1]) if ranges else None
+            if before is not None and position.get(day) == before + 1:
+                ranges[-1][1] = day
+            else:
+                ranges.append([day, day])
+        shown = [f"{first}" if first == last else f"{first} .. {last}" for first, last in ranges[:most]]
+        rest = f" and {len(ranges) - most} more" if len(ranges) > most else ""
+        return ", ".join(shown) + rest
 
     def history_from(self, first: date) -> date:
         """Return the opening day of the season that ``first`` lies in: no window looks back further."""

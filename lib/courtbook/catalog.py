@@ -44,8 +44,31 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """One table that another one reads.
+
+    Attributes
+    ----------
+    window : tuple of str
+        Which dates of the table count for a date D of its reader: ``same date``, ``N days`` before D, the last
+        ``N games`` before D, or the ``season`` up to the day before D. Empty for raw tables.
+    join : mapping
+        Which row of the table belongs to a row of the reader: its columns, each with an expression over the reader's
+        columns. Empty where a reader's row needs no single partner.
+    """
+
+    table: "Table"
+    window: tuple[str, ...] = ()
+    join: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Table:
-    """One table: where it is, what identifies a row, which columns it has."""
+    """One table: where it is, what identifies a row, which columns it has.
+
+    ``fill`` gives the smallest share of rows in which a column has a value. ``fallback`` says what stands in for the
+    table where it lacks a date; only such a table may be accepted incomplete.
+    """
 
     name: str
     dataset: str
@@ -54,8 +77,15 @@ class Table:
     key: tuple[str, ...]
     columns: Mapping[str, str]
     entity_column: str = ""
-    reads: tuple[str, ...] = ()
+    edges: tuple[Edge, ...] = ()
     expectation: Expectation | None = None
+    fill: Mapping[str, float] = field(default_factory=dict)
+    fallback: str = ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the tables that this one is made from."""
+        return tuple(edge.table.name for edge in self.edges)
 
     @property
     def full_name(self) -> str:
@@ -90,10 +120,15 @@ class Table:
 class Check:
     """One declared check: what is measured, and the rule that decides.
 
-    ``measure`` names what is counted. ``ratio`` and ``count`` run the SQL file ``checks/<sql>.sql``, which yields one
-    row with ``numerator`` and ``denominator``, and ``detail`` where words help; the value is their ratio or the
-    numerator. The other measures need no SQL of their own. ``minimum`` and ``maximum`` are inclusive, in the unit of
-    the value. ``names`` are identifiers for the SQL template, ``values`` are query parameters.
+    ``measure`` names what is counted. ``ratio``, ``count`` and ``worst month`` take their numerator and denominator
+    either from expressions, which are evaluated together with those of all other checks of the table, or from the file
+    ``checks/<sql>.sql``, which yields one row with ``numerator`` and ``denominator``, and ``detail`` where words help.
+    The other measures stand in :mod:`courtbook.checks.measures`.
+
+    ``minimum`` and ``maximum`` are inclusive, in the unit of the value. A value below ``minimum`` but not below
+    ``floor`` is a warning; without a floor a critical check fails there and a warning stays a warning. ``scale`` is for
+    bounds that a document sets for its own range: they hold ``at`` that much of ``by``, and are scaled to any other
+    range. ``why`` says why this value, where documents disagree.
     """
 
     id: str
@@ -102,15 +137,32 @@ class Check:
     severity: Severity
     rule: str
     source: str
+    causes: str
     repair: str
+    command: str
+    why: str = ""
     table: str = ""
     measure: str = "ratio"
     sql: str = ""
+    numerator: str = ""
+    denominator: str = "COUNT(*)"
     minimum: float | None = None
     maximum: float | None = None
+    floor: float | None = None
+    scale: Mapping[str, Any] = field(default_factory=dict)
     unit: str = "fraction"
-    names: Mapping[str, str] = field(default_factory=dict)
+    of: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChecklistItem:
+    """One box of the completion checklist: the checks that prove it, by id up to its first dot; none: a person."""
+
+    item: str
+    phase: str
+    source: str
+    checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +184,7 @@ class Catalog:
     checks: tuple[Check, ...]
     steps: tuple[Step, ...]
     gates: Mapping[str, str]
+    checklist: tuple[ChecklistItem, ...]
 
     def layer(self, layer: Layer) -> tuple[Table, ...]:
         """Return the tables of a layer, in the order of the catalog."""
@@ -158,26 +211,33 @@ class Catalog:
         levels: list[tuple[Table, ...]] = []
         while left:
             ready = tuple(table for table in left if not (set(table.reads) & inside) - done)
-            if not ready:
-                raise ValueError(f"the tables {[table.name for table in left]} read each other in a circle")
             levels.append(ready)
             done |= {table.name for table in ready}
             left = [table for table in left if table not in ready]
         return tuple(levels)
 
 
-def _table(name: str, layer: Layer, entry: dict[str, Any]) -> Table:
+def _table(name: str, layer: Layer, entry: dict[str, Any], known: Mapping[str, Table]) -> Table:
     expectation = entry.get("expectation")
+    key, columns = tuple(entry["key"]), dict(entry["columns"])
+    if above := sorted(set(entry.get("reads", {})) - set(known)):
+        raise ValueError(f"{name} reads {', '.join(above)}, which must be declared above it")
+    edges = tuple(
+        Edge(known[read], tuple((edge or {}).get("window", ())), dict((edge or {}).get("join", {})))
+        for read, edge in entry.get("reads", {}).items()
+    )
     return Table(
         name=name,
         layer=layer,
         dataset=entry["dataset"],
         date_column=entry["date_column"],
-        key=tuple(entry["key"]),
-        columns=dict(entry["columns"]),
+        key=key,
+        columns=columns,
         entity_column=entry.get("entity_column", ""),
-        reads=tuple(entry.get("reads", ())),
+        edges=edges,
         expectation=Expectation(**expectation) if expectation else None,
+        fill={**{column: 0.95 for column in columns if column not in key}, **entry.get("fill", {})},
+        fallback=entry.get("fallback", ""),
     )
 
 
@@ -187,20 +247,30 @@ def _checks(entry: dict[str, Any]) -> list[Check]:
     tables = fields.pop("tables", None)
     if tables is None:
         return [Check(**fields)]
-    return [Check(**{**fields, "id": f"{fields['id']}.{table}", "table": table}) for table in tables]
+    sql = fields.get("sql", "")
+    return [
+        Check(**{**fields, "id": f"{fields['id']}.{table}", "table": table, "sql": sql.format(table=table)})
+        for table in tables
+    ]
 
 
 @cache
 def load_catalog(domain: str = "nba") -> Catalog:
     """Read the catalog of a domain, the package ``courtbook.<domain>``."""
     package = importlib.import_module(f"courtbook.{domain}")
-    content = yaml.safe_load((resources.files(package) / "catalog.yaml").read_text(encoding="utf-8"))
-    tables = {
-        name: _table(name, layer, entry) for layer in Layer for name, entry in content.get(layer.value, {}).items()
-    }
+    content: dict[str, Any] = {}
+    for name in ("catalog.yaml", "checks.yaml"):
+        content |= yaml.safe_load((resources.files(package) / name).read_text(encoding="utf-8"))
+    tables: dict[str, Table] = {}
+    for layer in Layer:
+        for name, entry in content.get(layer.value, {}).items():
+            tables[name] = _table(name, layer, entry, tables)  # a table stands below those that it reads
     checks = tuple(check for entry in content.get("checks", ()) for check in _checks(entry))
     steps = tuple(
         Step(name=name, number=entry["number"], title=entry["title"], notebook=f"{entry['number']:02d}_{name}")
         for name, entry in content.get("steps", {}).items()
     )
-    return Catalog(domain, tables, checks, steps, dict(content.get("gates", {})))
+    checklist = tuple(
+        ChecklistItem(**{**entry, "checks": tuple(entry.get("checks", ()))}) for entry in content.get("checklist", ())
+    )
+    return Catalog(domain, tables, checks, steps, dict(content.get("gates", {})), checklist)

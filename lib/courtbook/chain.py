@@ -14,10 +14,11 @@ from pathlib import Path
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Step, load_catalog
 from courtbook.checks.result import Verdict
-from courtbook.checks.runner import refuse_unknown_checks
+from courtbook.checks.runner import refuse_unknown_names
 from courtbook.errors import ExitCode, ParameterError
 from courtbook.evidence.bundle import environment, new_attempt, new_run, seal, sha256, write_once
 from courtbook.evidence.ledger import Ledger
+from courtbook.gates import GOING_ON
 from courtbook.params import STEP_NAMES, Params
 from courtbook.step import ATTEMPT_VARIABLE, RUN_PARAMS
 from courtbook.warehouse.opening import open_warehouse
@@ -79,7 +80,7 @@ def run_chain(params: Params, root: Path, runs: Path, *, tell: Tell) -> RunOutco
             raise ParameterError(
                 "The notebook is missing.", where=f"notebooks/{step.notebook}.ipynb", next_action="Restore it from git."
             )
-    refuse_unknown_checks(params, catalog)
+    refuse_unknown_names(params, catalog)
     read_calendar(open_warehouse(params), params)
 
     folder = new_run(runs.resolve(), params.name)
@@ -96,7 +97,7 @@ def run_chain(params: Params, root: Path, runs: Path, *, tell: Tell) -> RunOutco
                 outcomes.append(outcome)
                 pages.append(exporter.submit(_export, outcome.notebook))
                 tell(f"{step.notebook:<22} {outcome.verdict.value:<12} {outcome.seconds:6.1f} s  {outcome.why}")
-                if outcome.verdict is not Verdict.GO:
+                if outcome.verdict.value not in GOING_ON:
                     break
             verdict = outcomes[-1].verdict
         finally:
@@ -187,13 +188,12 @@ def _read_outcome(attempt: Path, ledger: Ledger, step: Step, status: int) -> tup
     result_file = attempt / "result.json"
     result = json.loads(result_file.read_text(encoding="utf-8")) if result_file.is_file() else None
     if concluded is not None and result is not None and concluded["verdict"] == result["verdict"]:
-        if result["verdict"] == Verdict.NO_GO.value:
-            return Verdict.NO_GO, ExitCode.NO_GO, str(result["why"])
-        if status == 0:
-            return Verdict.GO, ExitCode.GO, str(result["why"])
+        said = Verdict(result["verdict"])
+        if said.value not in GOING_ON or status == 0:
+            return said, ExitCode.GO if said is Verdict.GO else ExitCode.NO_GO, str(result["why"])
     lines = (attempt / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "it left no message")
+    message = next((line.strip() for line in reversed(lines) if line.strip()), "it left no message")
     # 0 and 1 need a verdict on record; without one, something broke.
     told = {ExitCode.USAGE, ExitCode.ENGINE, ExitCode.INTERRUPTED, ExitCode.REFUSED}
     exit_code = ExitCode(status) if status in told else ExitCode.ENGINE
-    return Verdict.INTERRUPTED, exit_code, f"the notebook ended without a verdict: {said}"
+    return Verdict.INTERRUPTED, exit_code, f"the notebook ended without a verdict: {message}"

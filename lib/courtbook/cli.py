@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from courtbook import __version__
-from courtbook.errors import CourtbookError, ExitCode, Interrupted
+from courtbook.errors import CourtbookError, ExitCode, Interrupted, ParameterError
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
 
@@ -98,6 +99,75 @@ def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson
 
     typer.echo(text_table(*coverage_table(read)))
     typer.echo("\n" + COVERAGE_KEY.replace("; ", "\n"))
+
+
+@app.command()
+def check(
+    params_file: ParamsFile,
+    settings: Settings = None,
+    phase: Annotated[
+        str | None, typer.Option("--phase", metavar="PHASE", help="preflight, 3, 4 or ml; without it all of them")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the checks alone, read-only; the exit status is the verdict."""
+    from courtbook.audit import run_audit
+    from courtbook.checks.result import Verdict
+
+    gates = {"preflight": "preflight", "3": "phase3", "4": "phase4", "ml": "ml"}
+    chosen = (phase or "").removeprefix("phase")
+    if phase is not None and chosen not in gates:
+        raise ParameterError(
+            "There is no such phase.", where=f"--phase {phase}", next_action=f"Known: {', '.join(gates)}."
+        )
+    audit = run_audit(_load(params_file, settings), gates.values() if phase is None else [gates[chosen]])
+    if as_json:
+        typer.echo(json.dumps(audit.record(), indent=1, ensure_ascii=False))
+    else:
+        from courtbook.report.tables import audit_text
+
+        for decision in audit.decisions:
+            typer.echo(audit_text(decision, params_file) + "\n")
+        typer.secho(audit.verdict.value, bold=True, fg="green" if audit.verdict is Verdict.GO else "red", nl=False)
+        typer.echo(f"  {audit.words()}")
+    raise typer.Exit(int(ExitCode.GO if audit.verdict is Verdict.GO else ExitCode.NO_GO))
+
+
+@app.command()
+def rehearse(
+    name: Annotated[str, typer.Argument(metavar="FAULT", help="a fault, or all")] = "",
+    params_file: Annotated[
+        str, typer.Option("--params", metavar="PARAMS", help="params file whose warehouse is copied and damaged")
+    ] = "params/rehearsal.yaml",
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="FILE", help="keep the damaged copy here")] = None,
+) -> None:
+    """Damage a copy of a warehouse on purpose and show which checks notice; without a fault, list them."""
+    from courtbook.nba import faults
+    from courtbook.nba.prepare import prepare as build
+    from courtbook.report.layout import text_table
+
+    known = faults.load_faults()
+    if not name:
+        typer.echo(text_table([[fault.id, fault.title] for fault in known.values()], ["fault", "what happens"]))
+        return
+    wanted = list(known.values()) if name == "all" else [faults.find_fault(name)]
+    params = _load(params_file, None)
+    if params.source is not None:
+        build(params, fresh=False, tell=_note)
+    before = faults.statuses(params)
+    all_expected = True
+    with tempfile.TemporaryDirectory() as folder:
+        for number, fault in enumerate(wanted):
+            copy = keep if keep is not None and len(wanted) == 1 else Path(folder) / f"{number}.duckdb"
+            found = faults.rehearse(params, fault, copy, before)
+            all_expected &= found.as_expected
+            typer.secho(f"{fault.id:<28}{'as expected' if found.as_expected else 'NOT AS EXPECTED'}", bold=True)
+            typer.echo(f"  {fault.title}")
+            turned = [f"{name} {status}" for name, status in found.turned.items()]
+            for words, names in (("turned", turned), ("missed", found.missed), ("unrelated", found.unrelated)):
+                if names or words == "turned":
+                    typer.echo(f"  {words}: {', '.join(names) or 'nothing'}")
+    raise typer.Exit(int(ExitCode.GO if all_expected else ExitCode.NO_GO))
 
 
 @app.command()

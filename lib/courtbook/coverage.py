@@ -1,6 +1,6 @@
 """What ought to be there against what is there, per table and date: the one truth about completeness."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -20,6 +20,7 @@ class DateState(Enum):
     COMPLETE = "complete"
     PARTIAL = "partial"
     MISSING = "missing"
+    STALE = "stale"
     UNEXPECTED = "unexpected"
     SOURCE_GAP = "no source"
     EMPTY_BY_RULE = "empty by rule"
@@ -37,7 +38,7 @@ class Coverage:
     frame : DataFrame
         One row a date: ``day``, ``expected_rows``, ``obtainable_rows`` (expected keys for which the raw layer has a
         source), ``actual_rows``, ``found_rows`` (expected keys that are there), ``unexpected_rows``,
-        ``duplicate_rows``, ``state``.
+        ``duplicate_rows``, ``state``, and ``why``: the newer inputs of a stale date, or the rule that makes it empty.
     target : tuple of date
         The dates of the runbook's metric: Phase 3, every game date outside the bootstrap; Phase 4, those of them on
         which the table's own expectation has at least one row.
@@ -46,6 +47,8 @@ class Coverage:
     table: Table
     frame: pd.DataFrame
     target: tuple[date, ...]
+    sql: str = ""
+    job: str = ""
 
     def dates_in(self, *states: DateState) -> tuple[date, ...]:
         """Return the dates that are in one of these states."""
@@ -97,22 +100,57 @@ class Coverage:
             "found_rows": self.found_rows,
             "complete_dates": len(self.dates_in(DateState.COMPLETE)),
             "partial_dates": len(self.dates_in(DateState.PARTIAL)),
+            "stale_dates": len(self.dates_in(DateState.STALE)),
             "unexpected_dates": len(self.dates_in(DateState.UNEXPECTED)),
             "dates_without_source": len(self.dates_in(DateState.SOURCE_GAP)),
             "missing": [day.isoformat() for day in self.missing],
+            "dates": {
+                state.value: [day.isoformat() for day in self.dates_in(state)]
+                for state in DateState
+                if state is not DateState.EMPTY_BY_RULE
+            },
         }
+
+
+def tidy(read: Mapping[str, Coverage], calendar: Calendar) -> pd.DataFrame:
+    """Return one row a table and date: ``table``, ``season``, and the columns of :attr:`Coverage.frame`."""
+    seasons = {item.day: item.season for item in calendar.days}
+    frames = [
+        item.frame.assign(table=name, season=item.frame["day"].map(seasons).astype("Int64"))
+        for name, item in read.items()
+    ]
+    together = pd.concat(frames, ignore_index=True)
+    first = ["table", "season", "day", "state"]
+    ordered = together[[*first, *(column for column in together if column not in first)]]
+    return ordered.assign(state=[state.value for state in ordered["state"]])
 
 
 def _state(row: Any, allow_extra: bool) -> DateState:
     if row.expected_rows == 0:
         return DateState.EMPTY_BY_RULE if allow_extra or row.actual_rows == 0 else DateState.UNEXPECTED
     if row.duplicate_rows == 0 and row.found_rows >= row.obtainable_rows:
-        return DateState.COMPLETE if row.found_rows == row.expected_rows else DateState.SOURCE_GAP
+        if row.found_rows < row.expected_rows:
+            return DateState.SOURCE_GAP
+        return DateState.STALE if isinstance(row.newer_inputs, str) else DateState.COMPLETE
     return DateState.PARTIAL if row.found_rows else DateState.MISSING
 
 
+def _why(row: Any, bootstrap: set[date]) -> str:
+    if row.state is DateState.STALE:
+        return f"older than {row.newer_inputs}"
+    if row.state is DateState.EMPTY_BY_RULE:
+        return "bootstrap" if row.day in bootstrap else "too little history"
+    return ""
+
+
 def read_coverage(
-    warehouse: Warehouse, table: Table, calendar: Calendar, dates: Iterable[date] | None = None, domain: str = "nba"
+    warehouse: Warehouse,
+    table: Table,
+    calendar: Calendar,
+    dates: Iterable[date] | None = None,
+    *,
+    inputs: bool = True,
+    domain: str = "nba",
 ) -> Coverage:
     """Compare expected with actual rows of one table: one query.
 
@@ -120,14 +158,19 @@ def read_coverage(
     ----------
     dates : iterable of date, optional
         The dates to compare; by default the whole range of the calendar.
+    inputs : bool
+        Whether to compare with the age of the inputs too; without them no date is stale.
     """
     asked = sorted(dates) if dates is not None else list(calendar.dates())
     values = calendar.table_values(table, asked)
-    frame = warehouse.query(render(domain, "coverage.sql", table=table), values)
+    edges = [edge for edge in table.edges if edge.window and inputs]
+    statement = render(domain, "coverage.sql", table=table, inputs=edges)
+    frame = warehouse.query(statement, values)
+    job = str(frame.attrs.get("job", ""))
     frame["day"] = frame["day"].dt.date
     if dates is not None:
         frame = frame[frame["day"].isin(set(asked))].reset_index(drop=True)
-    counts = [column for column in frame.columns if column != "day"]
+    counts = [column for column in frame.columns if column not in ("day", "newer_inputs")]
     frame[counts] = frame[counts].astype("int64")
     frame["state"] = pd.Series(
         [_state(row, table.expected.allow_extra) for row in frame.itertuples(index=False)],
@@ -142,11 +185,14 @@ def read_coverage(
     )
     if len(rest):
         frame = pd.concat([frame, rest]).sort_values("day", ignore_index=True)
+    bootstrap = set(calendar.dates()) - set(calendar.dates(after_bootstrap=True))
+    frame["why"] = [_why(row, bootstrap) for row in frame.itertuples(index=False)]
+    frame = frame.drop(columns="newer_inputs")
     if table.layer is Layer.PHASE4:
         target = set(frame.loc[frame["expected_rows"] > 0, "day"])
     else:
         target = set(calendar.dates(after_bootstrap=True)) & set(asked)
-    return Coverage(table, frame, tuple(sorted(target)))
+    return Coverage(table, frame, tuple(sorted(target)), statement.sql, job)
 
 
 def read_all(warehouse: Warehouse, tables: Iterable[Table], calendar: Calendar) -> dict[str, Coverage]:

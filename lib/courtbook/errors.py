@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
 
 EXIT_MEANING: dict[ExitCode, str] = {
     ExitCode.GO: "GO: every step that ran ended in GO",
-    ExitCode.NO_GO: "NO-GO: a gate or a check said no",
+    ExitCode.NO_GO: "NO-GO, also MARGINAL and DEGRADED: a gate or a check said no",
     ExitCode.USAGE: "wrong parameters or usage",
     ExitCode.ENGINE: "an engine failed: warehouse, kernel or executor",
     ExitCode.INTERRUPTED: "interrupted before a verdict",
@@ -34,6 +34,7 @@ class Reason(Enum):
     WAREHOUSE_CORRUPT = ("warehouse_corrupt", ExitCode.ENGINE)
     WAREHOUSE_LOCKED = ("warehouse_locked", ExitCode.REFUSED)
     QUERY_FAILED = ("query_failed", ExitCode.ENGINE)
+    QUERY_TIMEOUT = ("query_timeout", ExitCode.ENGINE)
     LEDGER_BROKEN = ("ledger_broken", ExitCode.ENGINE)
     NO_GATE = ("no_gate", ExitCode.REFUSED)
     NO_GO = ("no_go", ExitCode.NO_GO)

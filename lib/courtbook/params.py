@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _iso_date(value: object) -> object:
@@ -15,6 +15,12 @@ def _iso_date(value: object) -> object:
             return date.fromisoformat(value)
         except ValueError as error:
             raise ValueError(f"'{value}' is not a date; write it as YYYY-MM-DD") from error
+    return value
+
+
+def _confirmed(value: bool) -> bool:
+    if not value:
+        raise ValueError("a fallback that is not confirmed cannot stand in for a table")
     return value
 
 
@@ -41,6 +47,7 @@ class WarehouseParams(_Strict):
     engine: Literal["duckdb"] = Field("duckdb", description="the kind of warehouse")
     path: str = Field(description="DuckDB file, relative to the project's folder")
     memory: str = Field("900MB", description="DuckDB's memory limit")
+    timeout: int = Field(600, ge=1, le=86400, description="seconds that one statement may take")
 
 
 class LeagueSource(_Strict):
@@ -80,6 +87,10 @@ class RangeParams(_Strict):
 class BackfillParams(_Strict):
     """How missing dates are filled."""
 
+    mode: Literal["missing", "stale", "all"] = Field(
+        "missing",
+        description="what to write: missing and partial dates; these and what is older than its inputs; or every date",
+    )
     dates_per_batch: int = Field(250, ge=1, le=2000, description="dates that one transaction replaces")
     sample_dates: int = Field(0, ge=0, le=50, description="Phase 4 dates to try first; all must succeed; 0 for none")
 
@@ -89,6 +100,38 @@ class ThresholdParams(_Strict):
 
     minimum: float | None = Field(None, description="smallest value that passes", strict=False)
     maximum: float | None = Field(None, description="largest value that passes", strict=False)
+
+
+Words = Annotated[str, Field(pattern=r"\S")]
+
+
+class WaiverParams(_Strict):
+    """A warning that somebody accepts for some time."""
+
+    by: Words = Field(description="who accepts it")
+    reason: Words = Field(description="why")
+    until: Day = Field(description="last day on which the waiver holds")
+
+
+class AcceptParams(_Strict):
+    """Option A: a table may stay incomplete, because something stands in for it."""
+
+    minimum: float = Field(
+        0.5, ge=0.5, le=1.0, description="covered share of the dates that must be there all the same"
+    )
+    fallback_confirmed: Annotated[bool, AfterValidator(_confirmed)] = Field(
+        description="that the fallback was confirmed; only `true` is accepted"
+    )
+    by: Words = Field(description="who accepts it")
+    reason: Words = Field(description="why")
+
+
+class OverrideParams(_Strict):
+    """Option C: the chain goes on behind a closed gate, and everything after it says DEGRADED."""
+
+    gate: Literal["phase3", "phase4", "ml"] = Field(description="the gate that is overridden")
+    by: Words = Field(description="who overrides it")
+    reason: Words = Field(description="why")
 
 
 class Params(_Strict):
@@ -108,6 +151,18 @@ class Params(_Strict):
     backfill: BackfillParams = Field(default=BackfillParams.model_validate({}), description="how dates are filled")
     thresholds: dict[str, ThresholdParams] = Field(
         default_factory=dict, description="other thresholds, by the id of the check"
+    )
+    waivers: dict[str, WaiverParams] = Field(
+        default_factory=dict, description="accepted warnings, by the id of the check; a failure cannot be waived"
+    )
+    accept: dict[str, AcceptParams] = Field(
+        default_factory=dict, description="option A: tables that may stay incomplete, by name"
+    )
+    override: OverrideParams | None = Field(
+        None, description="option C: go on behind a closed gate; the run is DEGRADED from there on"
+    )
+    baseline: str = Field(
+        "", description="folder of an earlier run to compare with; empty: the 90 days before the range"
     )
     spot_check_games: tuple[str, ...] = Field(
         (), description="league ids of games to look at in Phase 3 validation, as quoted text", strict=False

@@ -10,14 +10,29 @@ from pydantic import BaseModel, ValidationError
 
 from courtbook.errors import ParameterError
 from courtbook.params import (
+    AcceptParams,
     BackfillParams,
     FolderSource,
     LeagueSource,
+    OverrideParams,
     Params,
     RangeParams,
     ThresholdParams,
+    WaiverParams,
     WarehouseParams,
 )
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "warehouse": WarehouseParams,
+    "range": RangeParams,
+    "backfill": BackfillParams,
+    "thresholds": ThresholdParams,
+    "waivers": WaiverParams,
+    "accept": AcceptParams,
+    "override": OverrideParams,
+    "league": LeagueSource,
+    "folder": FolderSource,
+}
 
 
 class _Number(int):
@@ -99,9 +114,9 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _parts(key: str) -> list[str]:
-    """Split a dotted key; what stands between ``thresholds.`` and its bound is a check's id, dots and all."""
+    """Split a dotted key; what stands between ``thresholds.`` or ``waivers.`` and its field is an id, dots and all."""
     first, *rest = key.split(".")
-    if first == "thresholds" and len(rest) > 1 and rest[-1] in ThresholdParams.model_fields:
+    if first in ("thresholds", "waivers") and len(rest) > 1 and rest[-1] in _MODELS[first].model_fields:
         return [first, ".".join(rest[:-1]), rest[-1]]
     return [first, *rest]
 
@@ -114,16 +129,6 @@ def _replace(content: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(target, dict):
             raise ParameterError(f"'{parent}' has no parameters below it.", where=key, next_action="Check the name.")
     target[last] = value
-
-
-_MODELS: dict[str, type[BaseModel]] = {
-    "warehouse": WarehouseParams,
-    "range": RangeParams,
-    "backfill": BackfillParams,
-    "thresholds": ThresholdParams,
-    "league": LeagueSource,
-    "folder": FolderSource,
-}
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
@@ -206,4 +211,5 @@ def load_params(file: Path, settings: Iterable[str] = (), overrides: Mapping[str
     source = params.source
     if isinstance(source, FolderSource):
         source = source.model_copy(update={"path": str((root / source.path).resolve())})
-    return params.model_copy(update={"warehouse": located, "source": source})
+    baseline = str((root / params.baseline).resolve()) if params.baseline else ""
+    return params.model_copy(update={"warehouse": located, "source": source, "baseline": baseline})

@@ -10,6 +10,11 @@ from courtbook.catalog import Catalog, Layer, Table
 from courtbook.coverage import Coverage, DateState
 
 REASONS = {DateState.MISSING: "missing", DateState.PARTIAL: "partial"}
+MORE = {
+    "missing": {},
+    "stale": {DateState.STALE: "stale"},
+    "all": {DateState.STALE: "stale", DateState.COMPLETE: "forced", DateState.SOURCE_GAP: "forced"},
+}
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,44 @@ class Plan:
         }
 
 
-def make_plan(catalog: Catalog, layer: Layer, coverage: Mapping[str, Coverage]) -> Plan:
-    """Plan what is missing or partial in a layer, tables that others read first."""
+def _looks_back(window: str, day: date, at: date, seasons: Mapping[date, int]) -> bool:
+    """Tell whether a row of ``day`` may depend on one of ``at``; windows of games are taken as season to date."""
+    if window == "same date":
+        return at == day
+    if window.endswith(" days"):
+        return 0 < (day - at).days <= int(window.removesuffix(" days"))
+    return at < day and seasons.get(at) == seasons.get(day)
+
+
+def make_plan(
+    catalog: Catalog, layer: Layer, coverage: Mapping[str, Coverage], calendar: Calendar, mode: str = "missing"
+) -> Plan:
+    """Plan what a layer needs, tables that others read first.
+
+    Parameters
+    ----------
+    mode : str
+        ``missing``: missing and partial dates. ``stale``: these, what is older than its inputs, and what this plan will
+        make older than its inputs. ``all``: every date on which rows are expected.
+    """
+    reasons = {**REASONS, **MORE[mode]}
+    seasons = {item.day: item.season for item in calendar.days}
+    planned: dict[str, Mapping[date, str]] = {}
     tasks = []
     for number, level in enumerate(catalog.levels(layer)):
         for table in level:
             frame = coverage[table.name].frame
-            wanted = frame[frame["state"].isin(list(REASONS))]
-            dates = {day: REASONS[state] for day, state in zip(wanted["day"], wanted["state"], strict=True)}
+            looks = [(window, planned.get(edge.table.name, {})) for edge in table.edges for window in edge.window]
+            dates: dict[date, str] = {}
+            for day, state in zip(frame["day"], frame["state"], strict=True):
+                if state in reasons:
+                    dates[day] = reasons[state]
+                elif (
+                    mode == "stale"
+                    and state is DateState.COMPLETE
+                    and any(_looks_back(window, day, at, seasons) for window, inputs in looks for at in inputs)
+                ):
+                    dates[day] = "stale"
+            planned[table.name] = dates
             tasks.append(Task(table, number, dates))
     return Plan(layer, tuple(tasks))

@@ -1,5 +1,6 @@
 """What a notebook talks to: one object that reads, plans, writes, checks, records and concludes."""
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -7,16 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from courtbook.audit import make_scope
 from courtbook.backfill.runner import BackfillReport, Batch, run_plan
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.checks.result import Verdict
-from courtbook.checks.runner import Scope, refuse_unknown_checks, run_checks
+from courtbook.checks.runner import refuse_unknown_names
 from courtbook.coverage import Coverage, read_all
 from courtbook.errors import CourtbookError, NoGo, ParameterError, Reason
-from courtbook.evidence.bundle import new_attempt, write_json, write_once
+from courtbook.evidence.bundle import earlier_coverage, new_attempt, write_json, write_once
 from courtbook.evidence.ledger import Ledger
-from courtbook.gates import Decision, add_up, decide, require_go
+from courtbook.gates import GOING_ON, Decision, add_up, evaluate, require_go
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
 from courtbook.plan import Plan, make_plan
@@ -28,6 +30,12 @@ ATTEMPT_VARIABLE = "COURTBOOK_ATTEMPT"
 RUN_PARAMS = "params.yaml"
 
 
+def _shown(file: Path) -> str:
+    """Return a path as a person would type it in the project's folder."""
+    root = project_root(file.parent)
+    return str(file.relative_to(root)) if file.is_relative_to(root) else str(file)
+
+
 class Step:
     """One step of one run, from the view of its notebook.
 
@@ -35,7 +43,15 @@ class Step:
     """
 
     def __init__(
-        self, name: str, params: Params, run: Path, attempt: Path, *, warehouse: Warehouse, calendar: Calendar
+        self,
+        name: str,
+        params: Params,
+        run: Path,
+        attempt: Path,
+        *,
+        warehouse: Warehouse,
+        calendar: Calendar,
+        params_file: str = "PARAMS",
     ) -> None:
         self.catalog: Catalog = load_catalog()
         self.definition = self.catalog.step(name)
@@ -45,6 +61,7 @@ class Step:
         self.ledger = Ledger(run / "ledger.jsonl")
         self.warehouse = warehouse
         self.calendar = calendar
+        self.params_file = params_file
         self.decisions: list[Decision] = []
         self.backfills: list[tuple[Plan, BackfillReport]] = []
         self.reviewed: list[Mapping[str, Any]] = []
@@ -76,14 +93,14 @@ class Step:
         file = find_params(params_file)
         params = load_params(file, overrides=overrides)
         run = Path(run_dir) if run_dir else project_root(file.parent) / "runs" / f"working-{params.name}"
-        refuse_unknown_checks(params, load_catalog())
+        refuse_unknown_names(params, load_catalog())
         warehouse = open_warehouse(params)
         calendar = read_calendar(warehouse, params)  # whatever is wrong is told before a folder is made
         if given := os.environ.get(ATTEMPT_VARIABLE):
             attempt = Path(given)
         else:
             attempt = new_attempt(run, load_catalog().step(name).notebook)
-        step = cls(name, params, run, attempt, warehouse=warehouse, calendar=calendar)
+        step = cls(name, params, run, attempt, warehouse=warehouse, calendar=calendar, params_file=_shown(file))
         step.ledger.append("step_opened", step=name, attempt=attempt.name, params=params.digest())
         if not (run / RUN_PARAMS).exists():
             write_once(run / RUN_PARAMS, params.to_yaml())
@@ -107,6 +124,14 @@ class Step:
             "mode": "dry run: nothing is written" if self.params.dry_run else "writes into the warehouse",
         }
 
+    @property
+    def degraded(self) -> str:
+        """What was overridden in this run so far, in words that every later step shows; empty if nothing was."""
+        for event in self.ledger.events():
+            if event["kind"] == "gate" and (given := event["data"].get("override")):
+                return f"DEGRADED: gate {given['gate']} was overridden by {given['by']}: {given['reason']}"
+        return ""
+
     def coverage(self, *layers: Layer) -> dict[str, Coverage]:
         """Read the coverage of the tables of some layers, by default of both."""
         wanted = layers or (Layer.PHASE3, Layer.PHASE4)
@@ -122,19 +147,14 @@ class Step:
 
     def check(self, gate: str) -> Decision:
         """Run the checks of a gate, decide it and put the decision on record."""
-        declared = self.catalog.checks_of(gate)
-        tables = [self.catalog.tables[name] for name in dict.fromkeys(c.table for c in declared) if name]
-        with self.warehouse.session():
-            coverage = read_all(self.warehouse, tables, self.calendar)
-            scope = Scope(self.catalog, self.warehouse, self.calendar, coverage, self.params.thresholds)
-            decision = decide(gate, declared, run_checks(scope, declared))
+        decision = evaluate(gate, make_scope(self.warehouse, self.calendar, self.params, [gate]))
         self.decisions.append(decision)
         self.ledger.append("gate", step=self.definition.name, **decision.record())
         return decision
 
     def plan(self, layer: Layer, coverage: Mapping[str, Coverage]) -> Plan:
         """Plan what a layer lacks, and freeze the plan in this attempt's folder before anything runs."""
-        plan = make_plan(self.catalog, layer, coverage)
+        plan = make_plan(self.catalog, layer, coverage, self.calendar, self.params.backfill.mode)
         number = len(list(self.attempt.glob("plan*.json"))) + 1
         write_json(self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json"), plan.record())
         self.ledger.append("plan", step=self.definition.name, layer=layer.value, table_dates=plan.table_dates)
@@ -164,6 +184,11 @@ class Step:
         self.backfills.append((plan, report))
         return report
 
+    def stop_unless_done(self, report: BackfillReport) -> None:
+        """End the step here if not everything that was planned was written and counted."""
+        if not (report.succeeded or self.params.dry_run):
+            self.conclude()
+
     def _record_batch(self, batch: Batch) -> None:
         self.ledger.append(
             "dates",
@@ -190,6 +215,17 @@ class Step:
         """Return what the ledger holds about concluded steps of this run, oldest first."""
         return [event["data"] for event in self.ledger.events() if event["kind"] == "step_concluded"]
 
+    def recorded(self) -> dict[tuple[str, str], str]:
+        """Return the last recorded status of every check of this run, by gate and id."""
+        found: dict[tuple[str, str], str] = {}
+        for item in self.history():
+            notebook = self.catalog.step(item["step"]).notebook
+            result = json.loads((self.run / notebook / item["attempt"] / "result.json").read_text(encoding="utf-8"))
+            found |= {
+                (gate["gate"], check["id"]): check["status"] for gate in result["gates"] for check in gate["results"]
+            }
+        return found
+
     def review(self) -> list[Mapping[str, Any]]:
         """Return the last verdict of every earlier step of this run; a step without one is INTERRUPTED.
 
@@ -209,24 +245,12 @@ class Step:
 
     def stop_unless_go(self, decision: Decision) -> None:
         """End the step here if a gate is closed."""
-        if decision.verdict is not Verdict.GO:
+        if decision.verdict.value not in GOING_ON:
             self.conclude()
 
     def baseline(self) -> tuple[str, Mapping[str, Any]] | None:
-        """Return name and recorded coverage of the last earlier run of these parameters, None if there is none.
-
-        A run whose ledger does not hold is passed over, and said to be.
-        """
-        runs = sorted(self.run.parent.glob("2*Z-*"), reverse=True)
-        for run in (item for item in runs if item.name.partition("-")[2] == self.params.name and item != self.run):
-            try:
-                found = Ledger(run / "ledger.jsonl").last("coverage")
-            except CourtbookError as error:
-                print(f"not used as baseline: {error}")  # noqa: T201 - a notebook's log
-                continue
-            if found is not None:
-                return run.name, found["tables"]
-        return None
+        """Return name and recorded coverage of the last earlier run of these parameters, None if there is none."""
+        return earlier_coverage(self.run, self.params.name)
 
     def write_page(self, name: str, text: str) -> Path:
         """Write a text page into the folder of this attempt; a cell that runs again writes another one."""
@@ -240,7 +264,9 @@ class Step:
 
     def verdict(self) -> tuple[Verdict, str]:
         """Add up what this step found so far, and say why."""
-        return add_up(self.decisions, self.backfills, self.reviewed, dry_run=self.params.dry_run)
+        return add_up(
+            self.decisions, self.backfills, self.reviewed, dry_run=self.params.dry_run, degraded=self.degraded
+        )
 
     def conclude(self) -> None:
         """Write ``result.json``, record the verdict and stop the notebook here if it is NO-GO.
@@ -248,7 +274,7 @@ class Step:
         Raises
         ------
         NoGo
-            If the verdict is not GO.
+            If the verdict is neither GO nor DEGRADED.
         CourtbookError
             If this attempt was concluded before: a verdict is never overwritten.
         """
@@ -270,19 +296,8 @@ class Step:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "params": self.params.digest(),
             "dry_run": self.params.dry_run,
-            "gates": [
-                {**decision.record(), "results": [item.record() for item in decision.results]}
-                for decision in self.decisions
-            ],
-            "backfills": [
-                {
-                    "planned": plan.table_dates,
-                    "done": report.done,
-                    "failed": len(report.failed),
-                    "held_back": report.held_back,
-                }
-                for plan, report in self.backfills
-            ],
+            "gates": [decision.record(results=True) for decision in self.decisions],
+            "backfills": [{"planned": plan.table_dates, **report.record()} for plan, report in self.backfills],
         }
         write_json(self.attempt / "result.json", result)
         self.ledger.append(
@@ -293,7 +308,7 @@ class Step:
             why=why,
             seconds=seconds,
         )
-        if verdict is not Verdict.GO:
+        if verdict.value not in GOING_ON:
             blockers = [result for decision in self.decisions for result in decision.blockers]
             repair = blockers[0].check.repair if blockers else "See the table above."
             raise NoGo(f"{verdict.value}: {why}.", where=self.definition.notebook, next_action=repair)

@@ -41,6 +41,10 @@ class BackfillReport:
         """Number of (table, date) pairs that are done."""
         return sum(len(batch.done) for batch in self.batches)
 
+    def record(self) -> dict[str, object]:
+        """Return the counts as ``result.json`` holds them."""
+        return {"done": self.done, "failed": len(self.failed), "held_back": self.held_back}
+
     @property
     def succeeded(self) -> bool:
         """Whether everything that was planned was written and counted."""
@@ -72,7 +76,8 @@ def run_batch(warehouse: Warehouse, table: Table, calendar: Calendar, dates: Seq
     """Replace some dates of a table, then read them back and compare them with the expectation."""
     started = time.monotonic()
     replace_dates(warehouse, table, calendar, dates)
-    read = read_coverage(warehouse, table, calendar, dates)
+    # Just written: how new the inputs are says nothing, and a clock that is off must not make it a failure.
+    read = read_coverage(warehouse, table, calendar, dates, inputs=False)
     complete = set(read.dates_in(DateState.COMPLETE, DateState.SOURCE_GAP))
     done = tuple(day for day in dates if day in complete)
     failed = tuple(day for day in dates if day not in complete)

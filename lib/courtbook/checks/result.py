@@ -1,7 +1,9 @@
 """What a check found, and what several findings amount to."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from typing import Any
 
@@ -9,26 +11,41 @@ from courtbook.catalog import Check, Severity
 
 
 class Status(Enum):
-    """How a check ended. Only PASS is good; NO_DATA and ERROR block like FAIL."""
+    """How a check ended, best first. NO_DATA and ERROR are no milder than FAIL."""
 
     PASS = "PASS"  # noqa: S105 - not a password
     WARN = "WARN"
-    FAIL = "FAIL"
     NO_DATA = "NO_DATA"
+    FAIL = "FAIL"
     ERROR = "ERROR"
 
 
 class Verdict(Enum):
-    """What a step or a run may say."""
+    """What a gate, a step or a run may say. Only GO is GO.
+
+    MARGINAL: no critical check failed, but one lies in the band that its document calls marginal and nobody waived it.
+    DEGRADED: a gate said no and was overridden by name.
+    """
 
     GO = "GO"
+    MARGINAL = "MARGINAL"
+    DEGRADED = "DEGRADED"
     NO_GO = "NO-GO"
     INTERRUPTED = "INTERRUPTED"
 
 
+def _finite(number: float | None) -> float | None:
+    """Return a number as JSON can hold it: neither infinite nor NaN."""
+    return number if number is None or math.isfinite(number) else None
+
+
 @dataclass(frozen=True)
 class CheckResult:
-    """One check with all that is needed to follow its conclusion."""
+    """One check with all that is needed to follow its conclusion.
+
+    ``excuse`` says who accepted a result that is not as it should be, and why; empty where nobody did. ``dates`` are
+    the dates concerned, all of them. ``job`` names the query; checks that share one were answered by the same query.
+    """
 
     check: Check
     status: Status
@@ -40,53 +57,81 @@ class CheckResult:
     overridden: bool
     seconds: float
     sql: str = ""
+    job: str = ""
     detail: str = ""
+    dates: tuple[date, ...] = ()
+    excuse: str = ""
+    floor: float | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the result as ``result.json`` holds it."""
+        check = self.check
         return {
-            "id": self.check.id,
-            "title": self.check.title,
-            "table": self.check.table,
-            "severity": self.check.severity.value,
+            "id": check.id,
+            "title": check.title,
+            "table": check.table,
+            "severity": check.severity.value,
             "status": self.status.value,
-            "numerator": self.numerator,
-            "denominator": self.denominator,
-            "value": self.value,
-            "unit": self.check.unit,
-            "minimum": self.minimum,
-            "maximum": self.maximum,
+            "numerator": _finite(self.numerator),
+            "denominator": _finite(self.denominator),
+            "value": _finite(self.value),
+            "unit": check.unit,
+            "minimum": _finite(self.minimum),
+            "floor": _finite(self.floor),
+            "maximum": _finite(self.maximum),
             "overridden": self.overridden,
-            "rule": self.check.rule,
-            "source": self.check.source,
-            "repair": self.check.repair,
+            "excuse": self.excuse,
+            "rule": check.rule,
+            "source": check.source,
+            "why": check.why,
+            "causes": check.causes,
+            "repair": check.repair,
+            "command": check.command,
             "detail": self.detail,
+            "dates": [day.isoformat() for day in self.dates],
             "sql": self.sql,
+            "job": self.job,
             "seconds": round(self.seconds, 3),
         }
 
 
-def blocks(result: CheckResult) -> bool:
-    """Tell whether a result stands in the way of GO."""
-    return result.status in (Status.FAIL, Status.NO_DATA, Status.ERROR)
+def judge(
+    check: Check, value: float | None, *, minimum: float | None, maximum: float | None, floor: float | None = None
+) -> Status:
+    """Decide one check.
 
-
-def judge(check: Check, value: float | None, *, minimum: float | None, maximum: float | None) -> Status:
-    """Decide one check: without a value it is NO_DATA; outside its bounds FAIL, or WARN where it only warns."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN is the only value that differs from itself
+    Without a value it is NO_DATA, inside its bounds PASS. Below the minimum but not below the floor it is WARN. Outside
+    all of these it is FAIL, unless the check only warns and has no floor.
+    """
+    if value is None or math.isnan(value):
         return Status.NO_DATA
-    if (minimum is None or value >= minimum) and (maximum is None or value <= maximum):
+    below, above = minimum is not None and not value >= minimum, maximum is not None and not value <= maximum
+    if not below and not above:
         return Status.PASS
+    if floor is not None:
+        return Status.WARN if value >= floor and not above else Status.FAIL
     return Status.FAIL if check.severity is Severity.CRITICAL else Status.WARN
+
+
+def blocks(result: CheckResult) -> bool:
+    """Tell whether a result stands in the way of GO: any failure or error, and a critical check that is not PASS."""
+    if result.status in (Status.FAIL, Status.ERROR):
+        return True
+    critical = result.check.severity is Severity.CRITICAL
+    return critical and (result.status is Status.NO_DATA or (result.status is Status.WARN and not result.excuse))
 
 
 def verdict(declared: Iterable[str], results: Iterable[CheckResult]) -> Verdict:
     """Decide over several checks.
 
     GO needs at least one declared check, a result for every declared check and for nothing else, and none that blocks.
+    MARGINAL if all that blocks are critical checks in their marginal band.
     """
     wanted, found = sorted(declared), list(results)
     reported = sorted(result.check.id for result in found)
     if not wanted or wanted != reported:
         return Verdict.INTERRUPTED
-    return Verdict.NO_GO if any(blocks(result) for result in found) else Verdict.GO
+    blocking = {result.status for result in found if blocks(result)}
+    if not blocking:
+        return Verdict.GO
+    return Verdict.MARGINAL if blocking == {Status.WARN} else Verdict.NO_GO

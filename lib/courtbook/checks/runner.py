@@ -2,155 +2,91 @@
 
 import difflib
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
-import pandas as pd
-
-from courtbook.calendar import Calendar
-from courtbook.catalog import Catalog, Check
+from courtbook.catalog import Catalog, Check, Severity
+from courtbook.checks.measures import MEASURES, Measured
 from courtbook.checks.result import CheckResult, Status, judge
-from courtbook.coverage import Coverage, DateState
+from courtbook.checks.scope import Scope
 from courtbook.errors import CourtbookError, ParameterError
-from courtbook.params import Params, ThresholdParams
-from courtbook.warehouse.base import Values, Warehouse
-from courtbook.warehouse.statement import render, to_duckdb
+from courtbook.params import Params
+
+# What says how complete a table is: the checks that an accepted table (option A) need not pass.
+COMPLETENESS = ("coverage", "rows", "partial", "gaps", "columns filled")
 
 
-@dataclass(frozen=True)
-class Scope:
-    """What checks look at: a warehouse, a range, and the coverage that was read from it."""
-
-    catalog: Catalog
-    warehouse: Warehouse
-    calendar: Calendar
-    coverage: Mapping[str, Coverage]
-    thresholds: Mapping[str, ThresholdParams]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a measure found."""
-
-    numerator: float | None
-    denominator: float | None
-    value: float | None
-    sql: str = ""
-    detail: str = ""
-
-
-def _ratio(numerator: float, denominator: float, detail: str = "") -> Measured:
-    return Measured(numerator, denominator, numerator / denominator if denominator else None, detail=detail)
-
-
-def _values(scope: Scope, check: Check) -> Values:
-    return {
-        **scope.calendar.values(scope.calendar.dates()),
-        **check.values,
-        "bootstrap_days": scope.calendar.bootstrap_days,
-    }
-
-
-def _sql(scope: Scope, check: Check) -> Measured:
-    table = scope.catalog.tables.get(check.table)
-    statement = render(scope.catalog.domain, f"checks/{check.sql}.sql", table=table, **check.names)
-    row = scope.warehouse.query(statement, _values(scope, check)).iloc[0]
-    numerator, denominator = (None if pd.isna(row[name]) else float(row[name]) for name in ("numerator", "denominator"))
-    if numerator is None or not denominator:
-        value = None
-    else:
-        value = numerator if check.measure == "count" else numerator / denominator
-    detail = row.get("detail")
-    return Measured(numerator, denominator, value, sql=statement.sql, detail=detail if isinstance(detail, str) else "")
-
-
-def _some(dates: tuple[date, ...]) -> str:
-    shown = ", ".join(str(day) for day in dates[:6])
-    return f"{shown} and {len(dates) - 6} more" if len(dates) > 6 else shown
-
-
-def _coverage(scope: Scope, check: Check) -> Measured:
-    read = scope.coverage[check.table]
-    return _ratio(len(read.covered), len(read.target), f"missing: {_some(read.missing)}" if read.missing else "")
-
-
-def _rows(scope: Scope, check: Check) -> Measured:
-    read = scope.coverage[check.table]
-    partial = read.dates_in(DateState.PARTIAL)
-    return _ratio(read.found_rows, read.expected_rows, f"partial: {_some(partial)}" if partial else "")
-
-
-def _unexpected(scope: Scope, check: Check) -> Measured:
-    read = scope.coverage[check.table]
-    dates = read.dates_in(DateState.UNEXPECTED)
-    detail = f"rows where none belong: {_some(dates)}" if dates else ""
-    return Measured(len(dates), len(read.frame), float(len(dates)) if len(read.frame) else None, detail=detail)
-
-
-def _tables(scope: Scope, check: Check) -> Measured:
-    there = scope.warehouse.columns()
-    absent = [table.full_name for table in scope.catalog.tables.values() if table.full_name not in there]
-    return _ratio(
-        len(scope.catalog.tables) - len(absent),
-        len(scope.catalog.tables),
-        f"absent: {', '.join(absent)}" if absent else "",
-    )
-
-
-def _columns(scope: Scope, check: Check) -> Measured:
-    there = scope.warehouse.columns()
-    wanted = [(table.full_name, column) for table in scope.catalog.tables.values() for column in table.columns]
-    absent = [f"{table}.{column}" for table, column in wanted if column not in there.get(table, ())]
-    return _ratio(len(wanted) - len(absent), len(wanted), f"absent: {', '.join(absent[:8])}" if absent else "")
-
-
-def _processors(scope: Scope, check: Check) -> Measured:
-    ready = []
-    for table in scope.catalog.processed:
-        to_duckdb(render(scope.catalog.domain, "insert.sql", table=table).sql)
-        ready.append(table.name)
-    return _ratio(len(ready), len(scope.catalog.processed))
-
-
-_MEASURES: Mapping[str, Callable[[Scope, Check], Measured]] = {
-    "ratio": _sql,
-    "count": _sql,
-    "coverage": _coverage,
-    "rows": _rows,
-    "unexpected": _unexpected,
-    "tables": _tables,
-    "columns": _columns,
-    "processors": _processors,
-}
-
-
-def refuse_unknown_checks(params: Params, catalog: Catalog) -> None:
-    """Raise if a threshold is given for a check that does not exist: it would change nothing, silently."""
+def refuse_unknown_names(params: Params, catalog: Catalog) -> None:
+    """Raise if a threshold, a waiver or an acceptance names what does not exist: it would change nothing, silently."""
     known = [check.id for check in catalog.checks]
-    for name in params.thresholds:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            raise ParameterError(
-                "There is no check of this name" + (f"; did you mean '{near[0]}'?" if near else "."),
-                where=f"thresholds.{name}",
-                next_action="All checks stand in docs/checks.md.",
-            )
+    fallbacks = [table.name for table in catalog.tables.values() if table.fallback]
+    for where, names, allowed, kind, more in (
+        ("thresholds", params.thresholds, known, "check", "All checks stand in docs/checks.md."),
+        ("waivers", params.waivers, known, "check", "All checks stand in docs/checks.md."),
+        ("accept", params.accept, fallbacks, "table with a fallback", f"These have one: {', '.join(fallbacks)}."),
+    ):
+        for name in names:
+            if name not in allowed:
+                near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.4)
+                raise ParameterError(
+                    f"There is no {kind} of this name" + (f"; did you mean '{near[0]}'?" if near else "."),
+                    where=f"{where}.{name}",
+                    next_action=more,
+                )
+
+
+def _scaled(scope: Scope, check: Check, bound: float | None) -> float | None:
+    """Return a bound that a document sets for its own range, in proportion for this one."""
+    if bound is None or not check.scale:
+        return bound
+    return bound * scope.calendar.amount(check.scale["by"]) / float(check.scale["at"])
+
+
+def _bounds(scope: Scope, check: Check) -> tuple[float | None, float | None, float | None, bool]:
+    """Return minimum, maximum and floor, and whether the parameters set one of them; what they set is not scaled."""
+    given = scope.params.thresholds.get(check.id)
+    low, high, floor = (_scaled(scope, check, bound) for bound in (check.minimum, check.maximum, check.floor))
+    if given is None:
+        return low, high, floor, False
+    if given.minimum is not None:
+        low, floor = given.minimum, None if floor is None else min(floor, given.minimum)
+    return low, high if given.maximum is None else given.maximum, floor, True
+
+
+def _excuse(scope: Scope, result: CheckResult, today: date) -> CheckResult:
+    """Apply what the parameters accept by name: an incomplete table with a fallback, or a waived warning."""
+    check = result.check
+    accepted = scope.params.accept.get(check.table)
+    if accepted and result.status is Status.FAIL and check.measure in COMPLETENESS:
+        ratio = scope.coverage(check.table).ratio or 0.0
+        words = f"accepted by {accepted.by}: {accepted.reason} (option A, fallback confirmed)"
+        if ratio >= accepted.minimum:
+            return replace(result, status=Status.WARN, excuse=words)
+        short = f"not accepted: {100 * ratio:.1f} % of the dates, option A asks for {100 * accepted.minimum:g} %"
+        return replace(result, detail="; ".join(filter(None, (result.detail, short))))
+    waiver = scope.params.waivers.get(check.id)
+    mild = result.status is Status.WARN or (result.status is Status.NO_DATA and check.severity is Severity.WARNING)
+    if waiver and mild:
+        if today > waiver.until:
+            late = f"the waiver of {waiver.by} ended on {waiver.until}"
+            return replace(result, detail="; ".join(filter(None, (result.detail, late))))
+        return replace(result, excuse=f"waived by {waiver.by} until {waiver.until}: {waiver.reason}")
+    return result
 
 
 def run_check(scope: Scope, check: Check) -> CheckResult:
     """Run one check. An engine that fails makes it ERROR, never a pass."""
-    override = scope.thresholds.get(check.id)
-    minimum = override.minimum if override and override.minimum is not None else check.minimum
-    maximum = override.maximum if override and override.maximum is not None else check.maximum
     started = time.monotonic()
+    minimum, maximum, floor, overridden = _bounds(scope, check)
     try:
-        found = _MEASURES[check.measure](scope, check)
-        status = judge(check, found.value, minimum=minimum, maximum=maximum)
+        found = MEASURES[check.measure](scope, check)
+        status = judge(check, found.value, minimum=minimum, maximum=maximum, floor=floor)
     except (CourtbookError, LookupError, ValueError, TypeError, AttributeError) as error:
-        found = Measured(None, None, None, detail=f"{type(error).__name__}: {error}")
+        found = Measured(None, None, None, f"{type(error).__name__}: {error}")
         status = Status.ERROR
-    return CheckResult(
+    shown = scope.calendar.spans(found.dates) if status is not Status.PASS else ""
+    result = CheckResult(
         check=check,
         status=status,
         numerator=found.numerator,
@@ -158,11 +94,15 @@ def run_check(scope: Scope, check: Check) -> CheckResult:
         value=found.value,
         minimum=minimum,
         maximum=maximum,
-        overridden=override is not None,
+        floor=floor,
+        overridden=overridden,
         seconds=time.monotonic() - started,
         sql=found.sql,
-        detail=found.detail,
+        job=found.job,
+        detail="; ".join(filter(None, (found.detail, shown))),
+        dates=found.dates,
     )
+    return _excuse(scope, result, datetime.now(UTC).date())
 
 
 def run_checks(scope: Scope, checks: Iterable[Check]) -> tuple[CheckResult, ...]:

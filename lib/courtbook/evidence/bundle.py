@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from courtbook.errors import CourtbookError, Reason
+from courtbook.evidence.ledger import Ledger
 
 PACKAGES = ("courtbook", "duckdb", "sqlglot", "pandas", "papermill", "pandas-gbq", "matplotlib", "jupyterlab", "nbval")
 
@@ -106,6 +107,54 @@ def environment(root: Path) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
     }
+
+
+def earlier_coverage(run: Path, name: str) -> tuple[str, Mapping[str, Any]] | None:
+    """Return name and recorded coverage of the last run of these parameters before this one, None if there is none.
+
+    A run whose ledger does not hold is passed over, and said to be.
+    """
+    runs = sorted(run.parent.glob("2*Z-*"), reverse=True)
+    for other in (item for item in runs if item.name.partition("-")[2] == name and item != run):
+        try:
+            found = Ledger(other / "ledger.jsonl").last("coverage")
+        except CourtbookError as error:
+            print(f"not used as baseline: {error}")  # noqa: T201 - a notebook's log
+            continue
+        if found is not None:
+            return other.name, found["tables"]
+    return None
+
+
+def recorded_values(run: Path) -> dict[str, float]:
+    """Return the values of all checks that a run recorded, by check id; the newest attempt counts.
+
+    Raises
+    ------
+    CourtbookError
+        If the run recorded none: a baseline that is not there must not pass for one.
+    """
+    try:
+        results = [json.loads(file.read_text(encoding="utf-8")) for file in run.glob("*/attempt-*/result.json")]
+        found: dict[str, float | None] = {}
+        for result in sorted(results, key=lambda item: (str(item["time"]), int(item["attempt"].partition("-")[2]))):
+            found |= {item["id"]: item["value"] for gate in result["gates"] for item in gate["results"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CourtbookError(
+            Reason.BAD_FILE,
+            f"The results of this run cannot be read: {error}.",
+            where=f"baseline: {run}",
+            next_action="Name another run; this one is damaged.",
+        ) from error
+    values = {name: value for name, value in found.items() if value is not None}
+    if not values:
+        raise CourtbookError(
+            Reason.BAD_FILE,
+            "This run recorded no check.",
+            where=f"baseline: {run}",
+            next_action="Name the folder of an earlier run, or leave baseline empty for the 90 days before the range.",
+        )
+    return values
 
 
 def seal(run: Path, facts: Mapping[str, Any]) -> Path:

@@ -1,8 +1,8 @@
 """How tables look: plain HTML that reads well in JupyterLab, in exported pages and on paper, and the same as text."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from html import escape
 
 # Text colours with a contrast of at least 4.5 : 1 on white; each state has a sign too, for those who see no colours.
@@ -10,12 +10,16 @@ STATE_STYLE: dict[str, tuple[str, str]] = {
     "GO": ("#1a6b3a", "✓"),
     "PASS": ("#1a6b3a", "✓"),
     "WARN": ("#8a5a00", "!"),
+    "MARGINAL": ("#8a5a00", "!"),
+    "DEGRADED": ("#8a2a6b", "▼"),
+    "open": ("#555555", "☐"),
     "FAIL": ("#a3241c", "✗"),
     "NO-GO": ("#a3241c", "✗"),
     "NO_DATA": ("#a3241c", "∅"),
     "ERROR": ("#a3241c", "⚠"),
     "INTERRUPTED": ("#a3241c", "…"),
 }
+_HELD = re.compile(r"(\d{4}-\d\d-\d\d(?: \.\. \d{4}-\d\d-\d\d)?)")
 _TABLE = "border-collapse:collapse;margin:0.4em 0 1em;font-size:13px;text-align:left"
 _CELL = "padding:4px 8px;border-bottom:1px solid #ddd;text-align:{align};vertical-align:top;white-space:{wrap}"
 
@@ -65,15 +69,13 @@ def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str
             colour, sign = STATE_STYLE.get(text, ("", ""))
             style = _CELL.format(align="right" if right else "left", wrap="nowrap" if len(text) < 40 else "normal")
             if len(text) >= 40:
-                style += ";min-width:20em"
+                style += ";min-width:16em"
             if sign:
                 cells.append(f'<td style="{style};color:{colour};font-weight:600">{sign} {escape(text)}</td>')
             else:
-                # Lists break between their items only: a date stays in one line.
-                items = ", ".join(
-                    f'<span style="white-space:nowrap">{escape(item)}</span>' for item in text.split(", ")
-                )
-                cells.append(f'<td style="{style}">{items if ", " in text else escape(text)}</td>')
+                # A date, a range of dates and a name stay in one line; sentences and lists break between words.
+                held = _HELD.sub(r'<span style="white-space:nowrap">\1</span>', escape(text)).replace("\n", "<br>")
+                cells.append(f'<td style="{style}">{held}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     html = (
         f'<div style="overflow-x:auto"><table style="{_TABLE}">'
@@ -85,7 +87,7 @@ def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str
 
 def text_table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str = "") -> str:
     """Lay out the same rows for a terminal."""
-    cells = [[cell(value) for value in row] for row in rows]
+    cells = [[cell(value).replace("\n", ": ") for value in row] for row in rows]
     widths = [max([len(column), *(len(row[i]) for row in cells)]) for i, column in enumerate(columns)]
     numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(columns))]
     lines = [
@@ -96,19 +98,6 @@ def text_table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption
         for row in ([list(columns), ["-" * width for width in widths], *cells])
     ]
     return "\n".join([caption, *lines] if caption else lines)
-
-
-def spans(days: Iterable[date], game_dates: Sequence[date]) -> str:
-    """Write dates as ranges of consecutive game dates."""
-    position = {day: number for number, day in enumerate(game_dates)}
-    ranges: list[list[date]] = []
-    for day in sorted(days):
-        before = position.get(ranges[-1][1]) if ranges else None
-        if before is not None and position.get(day) == before + 1:
-            ranges[-1][1] = day
-        else:
-            ranges.append([day, day])
-    return ", ".join(f"{first}" if first == last else f"{first} .. {last}" for first, last in ranges)
 
 
 def percent(value: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from courtbook.backfill.runner import BackfillReport
 from courtbook.calendar import Calendar
 from courtbook.coverage import Coverage, DateState
+from courtbook.gates import GOING_ON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ COLOURS = {
     DateState.COMPLETE: "#0072b2",
     DateState.PARTIAL: "#e69f00",
     DateState.MISSING: "#d55e00",
+    DateState.STALE: "#f0e442",
     DateState.UNEXPECTED: "#cc79a7",
     DateState.SOURCE_GAP: "#7f7f7f",
     DateState.EMPTY_BY_RULE: "#d9d9d9",
@@ -180,7 +182,7 @@ def verdicts(steps: Sequence[Mapping[str, Any]], title: str = "Time by step") ->
     """Draw the seconds of each step of a run, coloured by verdict."""
     figure, (axis,) = _figure(10, 0.8 + 0.3 * max(1, len(steps)))
     for number, item in enumerate(steps):
-        good = item["verdict"] == "GO"
+        good = item["verdict"] in GOING_ON
         axis.barh(number, item["seconds"], color=ACCENT if good else COLOURS[DateState.MISSING])
         axis.annotate(
             f" {item['verdict']}  {item['seconds']:.1f} s", (item["seconds"], number), va="center", fontsize=9

@@ -1,31 +1,46 @@
 """The tables that notebooks and the command line show."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from courtbook.backfill.runner import BackfillReport
-from courtbook.checks.result import CheckResult, Status
+from courtbook.catalog import Catalog
+from courtbook.checks.result import CheckResult, Status, blocks
 from courtbook.coverage import Coverage, DateState
 from courtbook.gates import Decision
 from courtbook.plan import Plan
-from courtbook.report.layout import STATE_STYLE, Html, cell, percent, spans, table
+from courtbook.report.layout import STATE_STYLE, Html, cell, percent, table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from courtbook.catalog import Table
     from courtbook.step import Step
 
 
+def _box(word: str, said: str) -> str:
+    colour, sign = STATE_STYLE[word]
+    box = f"border-left:8px solid {colour};padding:10px 16px;margin:0.6em 0;background:#f7f7f7"
+    return (
+        f'<div role="status" style="{box}">'
+        f'<span style="font-size:22px;font-weight:700;color:{colour}">{sign} {word}</span>'
+        f'<span style="font-size:14px;color:#222"> &nbsp; {escape(said)}</span></div>'
+    )
+
+
 def facts(step: "Step") -> Html:
-    """Show what a step is about."""
-    return table(list(step.facts().items()), ["", "this step"], step.title)
+    """Show what a step is about; behind an overridden gate that stands above everything else."""
+    shown = table(list(step.facts().items()), ["", "this step"], step.title)
+    if not step.degraded:
+        return shown
+    said = f"{step.degraded.removeprefix('DEGRADED: ')}. Nothing below may be read as GO."
+    return Html(_box("DEGRADED", said) + shown.html, f"DEGRADED  {said}\n{shown.text}")
 
 
 def coverage_table(read: Mapping[str, Coverage]) -> tuple[list[list[object]], list[str]]:
     """Return rows and heads of coverage: states that no date is in are left out, so that it fits a terminal."""
-    counted = (DateState.COMPLETE, DateState.PARTIAL, DateState.SOURCE_GAP, DateState.UNEXPECTED)
+    counted = (DateState.COMPLETE, DateState.PARTIAL, DateState.STALE, DateState.SOURCE_GAP, DateState.UNEXPECTED)
     shown = [
         state for state in counted if state is DateState.COMPLETE or any(item.dates_in(state) for item in read.values())
     ]
@@ -61,13 +76,18 @@ def coverage(read: Mapping[str, Coverage], caption: str = "Coverage") -> Html:
 
 def plan(planned: Plan, step: "Step") -> Html:
     """Show which dates of which table will be written, in which order and why."""
-    game_dates = step.calendar.dates()
     rows = []
     for task in planned.tasks:
         reasons = sorted(set(task.dates.values()))
         counts = ", ".join(f"{list(task.dates.values()).count(reason)} {reason}" for reason in reasons)
         rows.append(
-            [task.level + 1, task.table.name, len(task.dates), counts or "complete", spans(task.dates, game_dates)]
+            [
+                task.level + 1,
+                task.table.name,
+                len(task.dates),
+                counts or "complete",
+                step.calendar.spans(task.dates, most=40),
+            ]
         )
     return table(rows, ["level", "table", "dates", "why", "which"], f"Plan: {planned.table_dates:,} table-dates")
 
@@ -93,42 +113,97 @@ def backfill(report: BackfillReport) -> Html:
 
 def measured(result: CheckResult) -> tuple[str, str, str]:
     """Write value, bounds and base of a result in the unit of its check."""
-    fraction = result.check.unit == "fraction"
+    unit = result.check.unit
+    fraction = unit.startswith("fraction")
     if result.value is None:
         value = "–"
+    elif math.isinf(result.value):
+        value = "from nothing"
+    elif fraction:
+        value = percent(result.value) + unit.removeprefix("fraction")
     else:
-        value = percent(result.value) if fraction else f"{cell(result.value)} {result.check.unit}"
+        value = f"{cell(result.value)} {unit}"
     bounds = [
-        f"{sign} {f'{100 * bound:g} %' if fraction else f'{bound:g}'}"
+        f"{sign} {f'{100 * bound:.4g} %' if fraction else f'{bound:,.5g}'}"
         for sign, bound in (("≥", result.minimum), ("≤", result.maximum))
         if bound is not None
     ]
-    asked = " and ".join(bounds) + (" (overridden)" if result.overridden else "")
+    if result.floor is not None and result.minimum is not None:
+        bounds.append(f"fails below {100 * result.floor:.4g} %")
+    asked = ", ".join(bounds) + (" (overridden)" if result.overridden else "")
     if result.numerator is None or result.denominator is None:
         return value, asked, "–"
-    return value, asked, f"{cell(round(result.numerator, 1))} / {cell(round(result.denominator, 1))}"
+    return value, asked, f"{cell(round(result.numerator, 3))} / {cell(round(result.denominator, 3))}"
+
+
+ORDER = (Status.ERROR, Status.FAIL, Status.NO_DATA, Status.WARN, Status.PASS)
+CHECK_HEADS = ["", "check", "value", "asked for", "counted", "where"]
+
+
+def check_rows(results: Iterable[CheckResult]) -> list[list[object]]:
+    """Return one row a result, worst first."""
+    return [
+        [
+            result.status.value,
+            "\n".join(filter(None, (result.check.title, result.check.table))),
+            *measured(result),
+            "; ".join(filter(None, (result.detail if result.status is not Status.PASS else "", result.excuse))),
+        ]
+        for result in sorted(results, key=lambda result: ORDER.index(result.status))
+    ]
 
 
 def checks(decision: Decision) -> Html:
-    """Show every check of a gate: what was found, of how much, and what was asked for."""
-    order = [Status.ERROR, Status.FAIL, Status.NO_DATA, Status.WARN, Status.PASS]
-    found = sorted(decision.results, key=lambda result: order.index(result.status))
-    rows = [
-        [
-            result.status.value,
-            result.check.title,
-            result.check.table,
-            *measured(result),
-            result.detail if result.status is not Status.PASS else "",
-        ]
-        for result in found
-    ]
+    """Show every check of a gate: what was found, of how much, and what was asked for. What passed is folded."""
     counts = ", ".join(
-        f"{number} {status.value}" for status in order if (number := sum(r.status is status for r in found))
+        f"{number} {status.value}" for status in ORDER if (number := sum(r.status is status for r in decision.results))
     )
-    return table(
-        rows, ["", "check", "table", "value", "asked for", "counted", "where"], f"Gate {decision.gate}: {counts}"
-    )
+    title = f"Gate {decision.gate}: {counts}"
+    noted = table(check_rows(r for r in decision.results if r.status is not Status.PASS), CHECK_HEADS, title)
+    passed = table(check_rows(r for r in decision.results if r.status is Status.PASS), CHECK_HEADS, "Passed")
+    folded = f"<details><summary>What passed, check by check</summary>{passed.html}</details>"
+    return Html(noted.html + folded, f"{noted.text}\n\n{passed.text}")
+
+
+def command(result: CheckResult, params_file: str) -> str:
+    """Return the command that repairs what a check found, with the params file and the dates put in."""
+    text = result.check.command.replace("PARAMS", params_file)
+    if not result.dates:
+        return text
+    first, last = min(result.dates).isoformat(), max(result.dates).isoformat()
+    return text.replace("range.start=DAY", f"range.start={first}").replace("range.end=DAY", f"range.end={last}")
+
+
+def troubleshooting(decision: Decision, params_file: str) -> Html:
+    """Show likely causes and the command that repairs for everything that is not as it should be, blockers first."""
+    rows: list[list[object]] = []
+    for result in (*decision.blockers, *decision.warnings):
+        said = [result.check.causes, f"{result.check.repair}\n{command(result, params_file)}"]
+        known = next((row for row in rows if row[2:] == said and row[0] == result.status.value), None)
+        if known is None:
+            rows.append([result.status.value, result.check.id, *said])
+        else:
+            known[1] = f"{known[1]}, {result.check.id}"
+    return table(rows, ["", "checks", "likely causes", "what to do, and the command"], "Troubleshooting")
+
+
+def audit_text(decision: Decision, params_file: str) -> str:
+    """Return a decision for a terminal: what is not as it should be, what it probably means, and what repairs it."""
+    lines = [f"{decision.gate:<10} {decision.verdict.value}  {decision.words()}"]
+    repairs: dict[str, list[str]] = {}
+    for result in sorted(decision.results, key=lambda item: ORDER.index(item.status)):
+        if result.status is Status.PASS:
+            continue
+        value, asked, counted = measured(result)
+        found = f": {value} ({counted})" if result.value is not None else ""
+        lines.append(f"  {result.status.value:<8} {result.check.id}{found}, asked for {asked}")
+        lines += [f"           {text}" for text in (result.detail, result.excuse) if text]
+        if blocks(result):
+            likely = f"  likely  {result.check.causes}\n  repair  {command(result, params_file)}"
+            repairs.setdefault(likely, []).append(result.check.id)
+    for likely, names in repairs.items():
+        lines += ["", f"  {', '.join(names)}", likely]
+    return "\n".join(lines)
 
 
 def frame(data: "pd.DataFrame", caption: str) -> Html:
@@ -145,14 +220,7 @@ def frame(data: "pd.DataFrame", caption: str) -> Html:
 def banner(step: "Step") -> Html:
     """Show the verdict of a step so that it cannot be missed."""
     verdict, why = step.verdict()
-    colour, sign = STATE_STYLE[verdict.value]
-    box = f"border-left:8px solid {colour};padding:10px 16px;margin:0.6em 0;background:#f7f7f7"
-    html = (
-        f'<div role="status" style="{box}">'
-        f'<span style="font-size:22px;font-weight:700;color:{colour}">{sign} {verdict.value}</span>'
-        f'<span style="font-size:14px;color:#222"> &nbsp; {escape(step.title)}: {escape(why)}</span></div>'
-    )
-    return Html(html, f"{verdict.value}  {step.title}: {why}")
+    return Html(_box(verdict.value, f"{step.title}: {why}"), f"{verdict.value}  {step.title}: {why}")
 
 
 def history(steps: Sequence[Mapping[str, Any]]) -> Html:
@@ -186,22 +254,33 @@ def spot_check(step: "Step") -> Html:
     return frame(step.query("spot_check", games=wanted), f"Games {', '.join(wanted)}")
 
 
-CHECKLIST: tuple[tuple[str, str], ...] = (
-    ("dates covered to 95 %", "coverage"),
-    ("expected rows there", "rows"),
-    ("keys unique", "duplicates"),
-    ("keys filled", "null_keys"),
-    ("mean quality 75 or more", "quality"),
-    ("no blocking issue", "blocking_issues"),
-)
+Statuses = Mapping[tuple[str, str], str]
 
 
-def checklist_rows(decision: Decision, wanted: Iterable["Table"]) -> list[list[object]]:
-    """Return one row a table, one column an item; an item without a result stays open."""
-    status = {result.check.id: result.status.value for result in decision.results}
-    return [[item.name, *(status.get(f"{check}.{item.name}", "open") for _, check in CHECKLIST)] for item in wanted]
+def statuses(decision: Decision) -> Statuses:
+    """Return the status of every check of a decision, by gate and id."""
+    return {(decision.gate, result.check.id): result.status.value for result in decision.results}
 
 
-def checklist(decision: Decision, wanted: Iterable["Table"]) -> Html:
-    """Show the completion checklist of all tables."""
-    return table(checklist_rows(decision, wanted), ["table", *(item for item, _ in CHECKLIST)], "Completion checklist")
+def checklist_rows(catalog: Catalog, found: Statuses) -> list[list[object]]:
+    """Return one row an item of the completion checklist: its state, and the checks that prove it.
+
+    Parameters
+    ----------
+    found : mapping
+        Statuses by gate and check id; items of other gates are left out. An item is ticked if all of its checks passed.
+        It stays open for a person where no check proves it.
+    """
+    rows: list[list[object]] = []
+    for item in (item for item in catalog.checklist if item.phase in {gate for gate, _ in found}):
+        wanted = [c.id for c in catalog.checks_of(item.phase) if c.id.partition(".")[0] in item.checks]
+        own = [found.get((item.phase, name), Status.ERROR.value) for name in wanted]
+        worst = next((status.value for status in ORDER if status.value in own), "open")
+        passed = f"{own.count(Status.PASS.value)} of {len(own)} checks: {', '.join(item.checks)}"
+        rows.append([worst, item.item, passed if item.checks else "a person, with the signature", item.source])
+    return rows
+
+
+def checklist(step: "Step", found: Statuses) -> Html:
+    """Show the completion checklist of some gates."""
+    return table(checklist_rows(step.catalog, found), ["", "item", "proved by", "asked for by"], "Completion checklist")

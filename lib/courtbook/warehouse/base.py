@@ -19,6 +19,8 @@ Values = Mapping[str, Value]
 class Warehouse(Protocol):
     """A warehouse that takes GoogleSQL with named parameters."""
 
+    queries: int  # statements that were run so far
+
     @property
     def identity(self) -> str:
         """Engine and place, as the record names it."""
@@ -29,7 +31,7 @@ class Warehouse(Protocol):
         ...
 
     def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
-        """Run a statement that reads and return its rows."""
+        """Run a statement that reads and return its rows; ``attrs["job"]`` names the query."""
         ...
 
     def apply(self, statements: Iterable[tuple[Statement, Values]]) -> None:
@@ -44,6 +46,6 @@ class Warehouse(Protocol):
         """Replace all rows of some tables in one transaction, columns by name."""
         ...
 
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the columns of every table that exists, by ``dataset.table``."""
+    def columns(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the columns of every table that exists with their GoogleSQL types, by ``dataset.table``."""
         ...

@@ -1,6 +1,8 @@
 """The embedded warehouse: one DuckDB file, opened only for as long as it is needed."""
 
+import os
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,12 +31,18 @@ class DuckDBWarehouse:
         The file. It must exist unless ``create`` is set.
     memory : str
         DuckDB's memory limit, as DuckDB writes it.
+    timeout : int
+        Seconds that one statement may take.
     """
 
-    def __init__(self, path: Path, *, domain: str = "nba", memory: str = "900MB", create: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, domain: str = "nba", memory: str = "900MB", timeout: int = 600, create: bool = False
+    ) -> None:
         self.path = path
         self.domain = domain
         self.memory = memory
+        self.timeout = timeout
+        self.queries = 0
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._writes = False
         if not create and not path.is_file():
@@ -68,7 +76,7 @@ class DuckDBWarehouse:
     def _open(self, write: bool) -> duckdb.DuckDBPyConnection:
         try:
             # Order of rows costs memory when tables are written, and nothing here relies on it.
-            return duckdb.connect(
+            connection = duckdb.connect(
                 str(self.path),
                 read_only=not write,
                 config={
@@ -77,6 +85,8 @@ class DuckDBWarehouse:
                     "autoinstall_known_extensions": "false",
                 },
             )
+            connection.execute("SET TimeZone = 'UTC'")  # GoogleSQL's own, wherever the machine stands
+            return connection
         except duckdb.Error as error:
             message = str(error)
             if holder := _HOLDER.search(message):
@@ -118,12 +128,33 @@ class DuckDBWarehouse:
                 where=statement.name,
                 next_action="This is a defect of courtbook: report it with this line.",
             )
+        self.queries += 1
         try:
-            return self._connection.execute(sql, {name: values[name] for name in names})
+            with self._watched():
+                return self._connection.execute(sql, {name: values[name] for name in names})
         except duckdb.Error as error:
             raise self._failed(statement.name, error) from error
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Interrupt the statement that runs inside when its time is over."""
+        assert self._connection is not None  # noqa: S101 - callers are inside a session
+        clock = threading.Timer(self.timeout, self._connection.interrupt)
+        clock.daemon = True
+        clock.start()
+        try:
+            yield
+        finally:
+            clock.cancel()
+
     def _failed(self, where: str, error: duckdb.Error) -> WarehouseError:
+        if isinstance(error, duckdb.InterruptException):
+            return WarehouseError(
+                Reason.QUERY_TIMEOUT,
+                f"The statement took longer than {self.timeout} s and was stopped.",
+                where=f"{where} on {self.path}",
+                next_action="Raise warehouse.timeout, or see what else uses this machine.",
+            )
         damaged = isinstance(error, duckdb.IOException | duckdb.FatalException | duckdb.InternalException)
         return WarehouseError(
             Reason.WAREHOUSE_CORRUPT if damaged else Reason.QUERY_FAILED,
@@ -139,7 +170,10 @@ class DuckDBWarehouse:
         with self.session():
             result = self._execute(statement, values or {})
             try:
-                return result.df()
+                with self._watched():
+                    frame = result.df()
+                frame.attrs["job"] = f"local-{os.getpid()}-{self.queries}"
+                return frame
             except duckdb.Error as error:
                 raise self._failed(statement.name, error) from error
 
@@ -181,15 +215,31 @@ class DuckDBWarehouse:
                 except duckdb.Error as error:
                     raise self._failed(f"refill of {table.full_name}", error) from error
 
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the columns of every table that exists."""
-        found: dict[str, list[str]] = {}
+    def columns(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the columns of every table that exists, with their GoogleSQL types."""
+        found: dict[str, dict[str, str]] = {}
         with self.session():
             assert self._connection is not None  # noqa: S101 - inside a session
             rows: list[tuple[Any, ...]] = self._connection.execute(
-                "SELECT table_schema || '.' || table_name, column_name FROM information_schema.columns"
+                "SELECT table_schema || '.' || table_name, column_name, data_type FROM information_schema.columns"
                 " ORDER BY table_schema, table_name, ordinal_position"
             ).fetchall()
-        for table, column in rows:
-            found.setdefault(table, []).append(column)
-        return {table: tuple(names) for table, names in found.items()}
+        self.queries += 1
+        for table, column, kind in rows:
+            found.setdefault(table, {})[column] = _googlesql(kind)
+        return found
+
+
+_TYPES = {
+    "VARCHAR": "STRING", "BIGINT": "INT64", "INTEGER": "INT64", "SMALLINT": "INT64", "DOUBLE": "FLOAT64",
+    "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "TIMESTAMP": "DATETIME",
+    "DECIMAL": "NUMERIC",
+}  # fmt: skip
+
+
+def _googlesql(kind: str) -> str:
+    """Return the GoogleSQL name of one of DuckDB's types."""
+    if kind.endswith("[]"):
+        return f"ARRAY<{_googlesql(kind.removesuffix('[]'))}>"
+    bare, bracket, rest = kind.partition("(")
+    return _TYPES.get(bare, bare) + bracket + rest

@@ -9,4 +9,5 @@ from courtbook.warehouse.duckdb import DuckDBWarehouse
 
 def open_warehouse(params: Params) -> Warehouse:
     """Open the warehouse that the parameters name; nothing stays open."""
-    return DuckDBWarehouse(Path(params.warehouse.path), memory=params.warehouse.memory)
+    chosen = params.warehouse
+    return DuckDBWarehouse(Path(chosen.path), memory=chosen.memory, timeout=chosen.timeout)

@@ -83,6 +83,10 @@ def _translate(tree: "exp.Expr") -> str:
 
     if isinstance(tree, exp.Create):
         tree.set("properties", None)  # partitions and clusters: DuckDB prunes by its own statistics
+    for counted in list(tree.find_all(exp.CountIf)):
+        # DuckDB's COUNT_IF is NULL where no condition is known; GoogleSQL's COUNTIF is 0.
+        known = exp.Case(ifs=[exp.If(this=counted.this.copy(), true=exp.Literal.number(1))])
+        counted.replace(exp.Count(this=known))
     for division in list(tree.find_all(exp.IntDiv)):
         # SQLGlot writes DIV(a + b, c) as a + b // c, and c * DIV(a, b) as c * a // b: it loses the call's brackets.
         for operand in ("this", "expression"):

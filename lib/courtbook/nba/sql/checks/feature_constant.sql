@@ -1,5 +1,5 @@
 -- Features that have one value only in all rows: they carry no information, or something upstream broke.
--- The playoff flag is left out where the range holds games of one kind only: there it has to be constant.
+-- The playoff flag (position 17) is left out where the range holds games of one kind only: there it has to be constant.
 WITH
 {% include 'shared/games.sql' %},
 
@@ -27,4 +27,4 @@ SELECT
   STRING_AGG(IF(s.smallest = s.largest, s.feature, NULL), ', ') AS detail
 FROM spread AS s
 CROSS JOIN kinds AS k
-WHERE s.feature != 'playoff_game' OR k.kinds_of_games > 1
+WHERE s.position != 17 OR k.kinds_of_games > 1

@@ -5,7 +5,7 @@ WITH
 held AS (
   SELECT DISTINCT game_id
   FROM {{ table.full_name }}
-  WHERE game_date BETWEEN @first_date AND @last_date
+  WHERE {{ table.date_column }} BETWEEN @first_date AND @last_date
 )
 
 SELECT

@@ -1,0 +1,26 @@
+-- Rows with a feature that is not what its source table holds now: defaults of a level that ran too early, or old copies.
+SELECT
+  COUNTIF(
+    ABS(f.features[SAFE_OFFSET(0)] - m.points_avg_last_5) > 0.01
+    OR ABS(f.features[SAFE_OFFSET(22)] - m.team_pace_last_10) > 0.01
+    OR ABS(f.features[SAFE_OFFSET(5)] - p.fatigue_score) > 0.01
+    OR ABS(f.features[SAFE_OFFSET(6)] - p.shot_zone_mismatch_score) > 0.01
+    OR ABS(f.features[SAFE_OFFSET(7)] - p.pace_score) > 0.01
+    OR ABS(f.features[SAFE_OFFSET(13)] - d.defensive_rating_last_15) > 0.01
+    OR ABS(f.features[SAFE_OFFSET(18)] - z.paint_rate_last_10 / 100) > 0.01
+  ) AS numerator,
+  COUNT(*) AS denominator
+FROM nba_predictions.ml_feature_store_v2 AS f
+LEFT JOIN nba_precompute.player_daily_cache AS m
+  ON m.cache_date = f.game_date AND m.player_lookup = f.player_lookup
+  AND m.cache_date BETWEEN @first_date AND @last_date
+LEFT JOIN nba_precompute.player_composite_factors AS p
+  ON p.game_date = f.game_date AND p.player_lookup = f.player_lookup
+  AND p.game_date BETWEEN @first_date AND @last_date
+LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+  ON z.analysis_date = f.game_date AND z.player_lookup = f.player_lookup
+  AND z.analysis_date BETWEEN @first_date AND @last_date
+LEFT JOIN nba_precompute.team_defense_zone_analysis AS d
+  ON d.analysis_date = f.game_date AND d.team_abbr = f.opponent_team_abbr
+  AND d.analysis_date BETWEEN @first_date AND @last_date
+WHERE f.game_date BETWEEN @first_date AND @last_date

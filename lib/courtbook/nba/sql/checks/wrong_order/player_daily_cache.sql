@@ -1,0 +1,12 @@
+-- Rows whose copies of the shot zones are not what player_shot_zone_analysis holds: written before it, or not since.
+SELECT
+  COUNTIF(
+    z.zone_games_in_sample_10 > 0 AND NOT c.shot_zone_data_available
+    OR z.paint_rate_last_10 IS NOT NULL AND COALESCE(ABS(c.paint_rate_last_10 - z.paint_rate_last_10) > 0.01, TRUE)
+  ) AS numerator,
+  COUNT(*) AS denominator
+FROM nba_precompute.player_daily_cache AS c
+LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+  ON z.analysis_date = c.cache_date AND z.player_lookup = c.player_lookup
+  AND z.analysis_date BETWEEN @first_date AND @last_date
+WHERE c.cache_date BETWEEN @first_date AND @last_date
