@@ -133,7 +133,7 @@ def test_an_unquoted_id_is_shown_as_it_was_written(project: Path, written: str) 
         (GOOD + "waivers:\n  rows.x:\n    by: ''\n    reason: known\n    until: 2026-05-31\n", "waivers.rows.x.by: "),
         (
             GOOD + "accept:\n  upcoming:\n    by: Ann\n    reason: known\n    fallback_confirmed: false\n",
-            "accept.upcoming.fallback_confirmed: Input should be True (given: False)",
+            "accept.upcoming.fallback_confirmed: a fallback that is not confirmed cannot stand in for a table",
         ),
         (
             GOOD + "accept:\n  upcoming:\n    by: Ann\n    reason: known\n",

@@ -227,7 +227,7 @@ def test_troubleshooting_names_causes_and_a_command_with_file_and_dates() -> Non
     assert f"do params/x.yaml --set range.start={DAYS[1]} --set range.end={DAYS[3]}" in shown
     assert "causes" in shown
     assert "a, b" in shown, "checks with the same cause and command share a line"
-    assert "nothing" in tables.troubleshooting(decided(outcome(Status.PASS, 1.0, "fraction")), "p").text
+    assert "nothing to repair" in tables.troubleshooting(decided(outcome(Status.PASS, 1.0, "fraction")), "p").text
 
 
 def test_a_terminal_reads_what_is_wrong_and_what_repairs_it() -> None:
@@ -308,6 +308,7 @@ def test_a_named_game_without_rows_is_shown_as_such(copy_warehouse: Callable[[],
 
 
 MONTHS = pd.DataFrame({"month": pd.to_datetime(["2024-10-01", "2024-11-01"]), "usage": [0.5, 1.0]})
+FILLED = pd.DataFrame({"points": [1.0, 0.99], "usage": [0.4, 1.0]}, index=MONTHS["month"])
 BINS = pd.DataFrame({"low": [0.0, 2.0], "width": [2.0, 2.0], "count": [3, 1]})
 REPORT = BackfillReport([Batch("a", tuple(DAYS), (), 14, 0.5), Batch("b", (), (DAYS[0],), 0, 0.2)])
 PICTURES = {
@@ -315,6 +316,8 @@ PICTURES = {
     "progress": (lambda: plots.progress(REPORT, "Title"), "a 7, b 0"),
     "no progress": (lambda: plots.progress(BackfillReport(), "Title"), "nothing had to be done"),
     "months": (lambda: plots.lines_by_month(MONTHS, {"usage": "usage rate"}, "Title", 0.95), "usage rate 75.0 %"),
+    "filled": (lambda: plots.filled_map(FILLED, "Title"), "below 95 %: usage 40.0 %"),
+    "all filled": (lambda: plots.filled_map(FILLED[["points"]], "Title"), "below 95 %: none"),
     "bins": (lambda: plots.histogram(BINS, "Title", "percent usage"), "4 rows, mean about 1.5 percent usage"),
     "no bins": (lambda: plots.histogram(BINS.iloc[:0], "Title", "x"), "0 rows"),
     "bars": (lambda: plots.bars(["p", "q"], [1.0, 4.5], "Title", "points", limit=4.27), "highest q with 4.5 points"),

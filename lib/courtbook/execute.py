@@ -10,9 +10,8 @@ from courtbook.errors import ExitCode, Reason
 
 def _exit_code(traceback: str) -> ExitCode:
     # An error of courtbook renders itself with its reason code as the first word.
-    words = traceback.split()
     codes = {reason.code: reason.exit_code for reason in Reason}
-    return codes.get(words[0], ExitCode.ENGINE) if words else ExitCode.ENGINE
+    return codes.get(next(iter(traceback.split()), ""), ExitCode.ENGINE)
 
 
 def main(arguments: list[str]) -> int:

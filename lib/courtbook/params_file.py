@@ -3,36 +3,21 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from courtbook.errors import ParameterError
-from courtbook.params import (
-    AcceptParams,
-    BackfillParams,
-    FolderSource,
-    LeagueSource,
-    OverrideParams,
-    Params,
-    RangeParams,
-    ThresholdParams,
-    WaiverParams,
-    WarehouseParams,
-)
+from courtbook.params import FolderSource, LeagueSource, Params
 
+# What is known below each name that a mistake may lie under.
 _MODELS: dict[str, type[BaseModel]] = {
-    "warehouse": WarehouseParams,
-    "range": RangeParams,
-    "backfill": BackfillParams,
-    "thresholds": ThresholdParams,
-    "waivers": WaiverParams,
-    "accept": AcceptParams,
-    "override": OverrideParams,
-    "league": LeagueSource,
-    "folder": FolderSource,
-}
+    name: model
+    for name, field in Params.model_fields.items()
+    for model in (field.annotation, *get_args(field.annotation))
+    if isinstance(model, type) and issubclass(model, BaseModel)
+} | {"league": LeagueSource, "folder": FolderSource}
 
 
 class _Number(int):
@@ -54,10 +39,10 @@ def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 def _construct_mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[str] = set()
     for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(None, None, "a name is plain text", key.start_mark)
-        if key.value in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' stands twice", key.start_mark)
+        plain = isinstance(key, yaml.ScalarNode)
+        if not plain or key.value in seen:
+            problem = f"the key '{key.value}' stands twice" if plain else "a name is plain text"
+            raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
         seen.add(key.value)
     return loader.construct_mapping(node, deep=True)
 
@@ -72,11 +57,9 @@ def project_root(near: Path) -> Path:
     That is the nearest folder around ``near``, or else around the working folder, that holds ``notebooks`` and
     ``params``; without one, the working folder itself.
     """
-    for start in (near.resolve(), Path.cwd()):
-        for folder in (start, *start.parents):
-            if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
-                return folder
-    return Path.cwd()
+    around = (folder for start in (near.resolve(), Path.cwd()) for folder in (start, *start.parents))
+    marked = (folder for folder in around if (folder / "notebooks").is_dir() and (folder / "params").is_dir())
+    return next(marked, Path.cwd())
 
 
 def find_params(name: str) -> Path:
@@ -113,57 +96,39 @@ def _setting(text: str) -> tuple[str, Any]:
     return key.strip(), _parse(value, f"--set {text}")
 
 
-def _parts(key: str) -> list[str]:
-    """Split a dotted key; what stands between ``thresholds.`` or ``waivers.`` and its field is an id, dots and all."""
+def _replace(content: dict[str, Any], key: str, value: Any) -> None:
+    """Set a value by its dotted key."""
     first, *rest = key.split(".")
     if first in ("thresholds", "waivers") and len(rest) > 1 and rest[-1] in _MODELS[first].model_fields:
-        return [first, ".".join(rest[:-1]), rest[-1]]
-    return [first, *rest]
-
-
-def _replace(content: dict[str, Any], key: str, value: Any) -> None:
-    *parents, last = _parts(key)
-    target = content
+        # What stands between the first name and the field is the id of a check, dots and all.
+        rest = [".".join(rest[:-1]), rest[-1]]
+    *parents, last = first, *rest
     for parent in parents:
-        target = target.setdefault(parent, {})
-        if not isinstance(target, dict):
+        content = content.setdefault(parent, {})
+        if not isinstance(content, dict):
             raise ParameterError(f"'{parent}' has no parameters below it.", where=key, next_action="Check the name.")
-    target[last] = value
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Params
-    for part in location[:-1]:
-        model = _MODELS.get(str(part), model)
-    return list(model.model_fields)
+    content[last] = value
 
 
 def _line(error: Mapping[str, Any]) -> str:
-    location: tuple[int | str, ...] = error["loc"]
+    """Return what pydantic found as one line."""
+    location, given, message = error["loc"], error["input"], str(error["msg"]).removeprefix("Value error, ")
     where = ".".join(str(part) for part in location if part not in ("league", "folder")) or "the file"
-    given = error["input"]
     if error["type"] == "extra_forbidden":
-        known = _known_keys(location)
+        models = [_MODELS[str(part)] for part in location[:-1] if str(part) in _MODELS]
+        known = list((models or [Params])[-1].model_fields)
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        return f"{where}: unknown parameter; " + (
-            f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
-        )
-    if error["type"] == "missing":
-        return f"{where}: is missing"
-    if error["type"] == "string_type" and isinstance(given, _Number):
-        return f'{where}: {given.text} was read as the number {int(given)}; ids are text: quote it, "{given.text}"'
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if isinstance(given, dict | list) else f"{where}: {message} (given: {given!r})"
+        message = "unknown parameter; " + (f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}")
+    elif error["type"] == "missing":
+        message = "is missing"
+    elif error["type"] == "string_type" and isinstance(given, _Number):
+        message = f'{given.text} was read as the number {int(given)}; ids are text: quote it, "{given.text}"'
+    elif not isinstance(given, dict | list):
+        message += f" (given: {given!r})"
+    return f"{where}: {message}"
 
 
-def validate(content: object, where: str) -> Params:
-    """Check the content of a params file.
-
-    Raises
-    ------
-    ParameterError
-        With one line for each mistake.
-    """
+def _validated(content: object, where: str) -> Params:
     if not isinstance(content, dict):
         raise ParameterError(
             "A params file is a mapping of names to values.",
@@ -192,24 +157,30 @@ def load_params(file: Path, settings: Iterable[str] = (), overrides: Mapping[str
         ``key=value`` pairs that replace values of the file; keys may be dotted.
     overrides : mapping, optional
         Values by dotted key that replace those of the file (what a notebook's parameters cell gives).
+
+    Raises
+    ------
+    ParameterError
+        With one line for each mistake.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(
-            f"The params file cannot be read: {error}.",
-            where=str(file),
-            next_action="Give the path of a params file.",
+            f"The params file cannot be read: {error}.", where=str(file), next_action="Give the path of a params file."
         ) from error
     content = _parse(text, str(file))
     if isinstance(content, dict):
         for key, value in [*map(_setting, settings), *(overrides or {}).items()]:
             _replace(content, key, value)
-    params = validate(content, str(file))
-    root = project_root(file.parent)
-    located = params.warehouse.model_copy(update={"path": str((root / params.warehouse.path).resolve())})
+    params, root = _validated(content, str(file)), project_root(file.parent)
+
+    def located(path: str) -> str:
+        return str((root / path).resolve())
+
     source = params.source
     if isinstance(source, FolderSource):
-        source = source.model_copy(update={"path": str((root / source.path).resolve())})
-    baseline = str((root / params.baseline).resolve()) if params.baseline else ""
-    return params.model_copy(update={"warehouse": located, "source": source, "baseline": baseline})
+        source = source.model_copy(update={"path": located(source.path)})
+    warehouse = params.warehouse.model_copy(update={"path": located(params.warehouse.path)})
+    baseline = located(params.baseline) if params.baseline else ""
+    return params.model_copy(update={"warehouse": warehouse, "source": source, "baseline": baseline})

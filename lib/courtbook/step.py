@@ -211,6 +211,14 @@ class Step:
         defaults = {**self.calendar.values(self.calendar.dates()), "bootstrap_days": self.params.bootstrap_days}
         return self.warehouse.query(render(self.catalog.domain, f"views/{name}.sql"), {**defaults, **values})
 
+    def filled(self, table: str) -> Any:
+        """Return a DataFrame with the share of rows in which each column of a table has a value: a row a month."""
+        wanted = self.catalog.tables[table]
+        statement = render(self.catalog.domain, "profile.sql", table=wanted, checks=[], columns=list(wanted.fill))
+        frame = self.warehouse.query(statement, self.calendar.values(self.calendar.dates())).set_index("month")
+        counts = frame.filter(like="filled_").rename(columns=lambda name: name.removeprefix("filled_"))
+        return counts.div(frame["row_count"], axis="index")
+
     def history(self) -> list[Mapping[str, Any]]:
         """Return what the ledger holds about concluded steps of this run, oldest first."""
         return [event["data"] for event in self.ledger.events() if event["kind"] == "step_concluded"]

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from courtbook.errors import ParameterError
-from courtbook.nba import playoffs, schedule
+from courtbook.nba import schedule
 from courtbook.nba.names import TEAMS
 from courtbook.nba.schedule import Game, Kind
 from hypothesis import given, settings
@@ -24,8 +24,8 @@ def bracket(year: int, seed: int) -> tuple[list[Game], list[Game]]:
         "west": [team for team in TEAMS if team not in schedule.EAST],
     }
     rng = np.random.default_rng(seed)
-    play_in, final_seeds = playoffs.play_in(facts, seeds, STRENGTH, rng)
-    return play_in, playoffs.playoffs(facts, final_seeds, STRENGTH, rng)
+    play_in, final_seeds = schedule.play_in(facts, seeds, STRENGTH, rng)
+    return play_in, schedule.playoffs(facts, final_seeds, STRENGTH, rng)
 
 
 def test_facts_name_the_real_number_of_dates() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,17 +34,11 @@ def _user() -> str:
         return str(os.getuid())
 
 
+@dataclass(frozen=True)
 class Ledger:
-    """An append-only file of events.
+    """An append-only file of events: ``ledger.jsonl`` of a run, made by the first event."""
 
-    Parameters
-    ----------
-    path : Path
-        ``ledger.jsonl`` of a run; made by the first event.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     def append(self, kind: str, **data: object) -> None:
         """Add an event and force it to the disk; safe against another process that appends too."""
@@ -78,9 +73,10 @@ class Ledger:
     def _read(self, content: bytes) -> tuple[Event, ...]:
         events: list[Event] = []
         previous = _START
-        if content and not content.endswith(b"\n"):
+        *lines, rest = content.split(b"\n")
+        if rest:
             raise self._broken("its last line has no end")
-        for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        for number, line in enumerate(lines, start=1):
             try:
                 event = json.loads(line)
                 stated = event.pop("hash")
@@ -94,17 +90,11 @@ class Ledger:
         return tuple(events)
 
     def _broken(self, what: str) -> CourtbookError:
-        return CourtbookError(
-            Reason.LEDGER_BROKEN,
-            f"The ledger was changed or torn: {what}.",
-            where=str(self.path),
-            next_action="Do not trust this run; start a new one.",
-        )
+        what = f"The ledger was changed or torn: {what}."
+        next_action = "Do not trust this run; start a new one."
+        return CourtbookError(Reason.LEDGER_BROKEN, what, where=str(self.path), next_action=next_action)
 
     def last(self, kind: str, **match: object) -> Event | None:
         """Return the data of the last event of a kind whose data agree with ``match``."""
-        for event in reversed(self.events()):
-            data: Event = event["data"]
-            if event["kind"] == kind and all(data.get(key) == value for key, value in match.items()):
-                return data
-        return None
+        found = (event["data"] for event in reversed(self.events()) if event["kind"] == kind)
+        return next((data for data in found if all(data.get(key) == value for key, value in match.items())), None)

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from courtbook.nba.names import TEAMS, game_id, player_lookup
-from courtbook.nba.players import ROSTER, World
+from courtbook.nba.names import TEAMS, game_id, player_lookup, read_yaml
+from courtbook.nba.players import World
 from courtbook.nba.schedule import Array, Game
 
-# Minutes by place on the roster, from the first option to the last man.
-_MINUTES = np.array([35.5, 34, 32.5, 31, 29, 22, 19, 17, 14.5, 12, 10.5, 9.5, 8.5, 7.5, 7])
-_MOOD_SPREAD = np.where(np.arange(ROSTER) < 5, 0.13, 0.3)
+_MINUTES, _MOOD_SPREAD = (np.array(read_yaml("league.yaml")["roster"][name]) for name in ("minutes", "mood"))
 # Nobody plays much more than this part of the minutes of a side.
 _LONGEST_STAY = 0.18
 _PACE, _SECOND_CHANCES = 99.6, 10.6
@@ -111,7 +109,7 @@ def _identify(games: Sequence[Game]) -> Box:
         "nba_game_id": np.array([game.league_id for game in games], dtype=object),
         "game_date": np.array([game.day for game in games], dtype="datetime64[D]"),
         "season_year": np.array([game.season for game in games], dtype=int),
-        "kind": np.array([game.kind.flag for game in games], dtype=object),
+        "kind": np.array([game.kind for game in games], dtype=object),
         "away_team_abbr": teams[:, 0],
         "home_team_abbr": teams[:, 1],
         "team_abbr": teams,

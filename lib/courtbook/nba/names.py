@@ -1,40 +1,29 @@
-"""Teams, game ids and player keys in the spelling of the warehouse."""
+"""Teams, game ids and player keys in the spelling of the warehouse, and the files that the domain declares."""
 
 import datetime as dt
 import unicodedata
+from functools import cache
+from importlib import resources
+from typing import Any
 
-TEAM_NAMES: dict[str, str] = {
-    "ATL": "Atlanta Hawks",
-    "BKN": "Brooklyn Nets",
-    "BOS": "Boston Celtics",
-    "CHA": "Charlotte Hornets",
-    "CHI": "Chicago Bulls",
-    "CLE": "Cleveland Cavaliers",
-    "DAL": "Dallas Mavericks",
-    "DEN": "Denver Nuggets",
-    "DET": "Detroit Pistons",
-    "GSW": "Golden State Warriors",
-    "HOU": "Houston Rockets",
-    "IND": "Indiana Pacers",
-    "LAC": "Los Angeles Clippers",
-    "LAL": "Los Angeles Lakers",
-    "MEM": "Memphis Grizzlies",
-    "MIA": "Miami Heat",
-    "MIL": "Milwaukee Bucks",
-    "MIN": "Minnesota Timberwolves",
-    "NOP": "New Orleans Pelicans",
-    "NYK": "New York Knicks",
-    "OKC": "Oklahoma City Thunder",
-    "ORL": "Orlando Magic",
-    "PHI": "Philadelphia 76ers",
-    "PHX": "Phoenix Suns",
-    "POR": "Portland Trail Blazers",
-    "SAC": "Sacramento Kings",
-    "SAS": "San Antonio Spurs",
-    "TOR": "Toronto Raptors",
-    "UTA": "Utah Jazz",
-    "WAS": "Washington Wizards",
-}
+import yaml
+
+
+def read_text(name: str) -> str:
+    """Return the text of a file of the domain."""
+    return (resources.files("courtbook.nba") / name).read_text(encoding="utf-8")
+
+
+@cache
+def read_yaml(name: str) -> dict[Any, Any]:
+    """Return the content of a YAML file of the domain; callers share it and leave it as it is."""
+    content: dict[Any, Any] = yaml.safe_load(read_text(name))
+    return content
+
+
+_CONFERENCES = read_yaml("league.yaml")["teams"]
+EAST, WEST = map(frozenset, _CONFERENCES.values())
+TEAM_NAMES: dict[str, str] = dict(sorted((_CONFERENCES["east"] | _CONFERENCES["west"]).items()))
 TEAMS: tuple[str, ...] = tuple(TEAM_NAMES)
 
 _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(

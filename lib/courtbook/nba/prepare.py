@@ -6,37 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from courtbook.backfill.runner import replace_dates
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.errors import ParameterError
+from courtbook.nba.names import read_yaml
 from courtbook.params import FolderSource, LeagueSource, Params, RangeParams
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.warehouse.statement import render
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-# The state of 5 January 2026: target dates that a table lacked, of 848, and bootstrap dates that it lacked, of 70.
-TARGET_DATES, BOOTSTRAP_DATES = 848, 70
-LOST = {
-    "team_defense_game_summary": (72, 0),
-    "upcoming_player_game_context": (402, 15),
-    "upcoming_team_game_context": (352, 17),
-}
-# Dates that the context job lost one by one, found by validation only.
-LOST_SINGLY = tuple(
-    date.fromisoformat(day)
-    for day in (
-        "2022-01-03", "2022-01-04", "2022-01-05", "2023-01-24", "2024-11-18", "2024-12-09", "2024-12-21",
-        "2024-12-29", "2025-01-25", "2025-02-23", "2025-03-26", "2025-03-28", "2025-12-13",
-    )
-)  # fmt: skip
-# Tables that the platform's jobs filled for All-Star games too.
-ALL_STAR_TABLES = ("team_offense_game_summary", "team_defense_game_summary", "upcoming_team_game_context")
-ALL_STAR_SEASONS = (2021, 2022, 2023)
+_INCIDENT = read_yaml("incident.yaml")
+_ALL_STAR = _INCIDENT["all_star"]
+LOST: dict[str, tuple[int, int]] = _INCIDENT["lost"]
+LOST_SINGLY: list[date] = _INCIDENT["lost_singly"]["dates"]
 
 Tell = Callable[[str], None]
 
@@ -69,27 +54,26 @@ def prepare(params: Params, *, fresh: bool, tell: Tell) -> bool:
     return True
 
 
-def load_raw(source: LeagueSource | FolderSource, tell: Tell) -> dict[str, "pa.Table"]:
+def load_raw(source: LeagueSource | FolderSource, tell: Tell) -> dict[str, pa.Table]:
     """Make or read the raw tables of a source."""
-    started = time.monotonic()
+    started, gaps = time.monotonic(), []
     if isinstance(source, LeagueSource):
         from courtbook.nba.league import make_league
 
+        name = f"synthetic league, seed {source.seed}"
         tables = make_league(source.seed, seasons=source.seasons, end=source.end)
-        tell(f"synthetic league, seed {source.seed}: {_rows(tables)} raw rows in {time.monotonic() - started:.1f} s")
-        return tables
-    from courtbook.nba.load import read_folder
+    else:
+        from courtbook.nba.load import read_folder
 
-    data = read_folder(Path(source.path))
-    tell(f"{source.path}: {_rows(data.tables)} raw rows in {time.monotonic() - started:.1f} s")
-    for gap in data.gaps:
-        examples = f", such as {', '.join(gap.examples[:3])}" if gap.examples else ""
-        tell(f"  gap: {gap.count:,} {gap.words}{examples}")
-    return data.tables
-
-
-def _rows(tables: dict[str, "pa.Table"]) -> str:
-    return f"{sum(table.num_rows for table in tables.values()):,}"
+        data = read_folder(Path(source.path))
+        name, tables = source.path, data.tables
+        for gap in data.gaps:
+            examples = f", such as {', '.join(gap.examples[:3])}" if gap.examples else ""
+            gaps.append(f"  gap: {gap.count:,} {gap.words}{examples}")
+    rows = sum(table.num_rows for table in tables.values())
+    for line in (f"{name}: {rows:,} raw rows in {time.monotonic() - started:.1f} s", *gaps):
+        tell(line)
+    return tables
 
 
 @contextmanager
@@ -120,42 +104,35 @@ def load_folder(folder: Path, path: Path, *, tell: Tell) -> None:
     tell(f"loaded into {path}: {', '.join(f'{name} {rows.num_rows:,}' for name, rows in raw.items())}")
 
 
-def _refill(warehouse: DuckDBWarehouse, raw: dict[str, "pa.Table"]) -> None:
+def _refill(warehouse: DuckDBWarehouse, raw: dict[str, pa.Table]) -> None:
     catalog = load_catalog()
     with warehouse.session(write=True):
         warehouse.create(catalog.tables.values())
         warehouse.refill((catalog.tables[name], rows) for name, rows in raw.items())
 
 
-def build(path: Path, params: Params, raw: dict[str, "pa.Table"], tell: Tell) -> None:
+def build(path: Path, params: Params, raw: dict[str, pa.Table], tell: Tell) -> None:
     """Build a warehouse beside its place and move it there when it is whole."""
-    started = time.monotonic()
+    started, source = time.monotonic(), params.source
     with _beside(path) as new:
         warehouse = DuckDBWarehouse(new, memory=params.warehouse.memory, create=True)
         with warehouse.session(write=True):
             _refill(warehouse, raw)
-            if isinstance(params.source, LeagueSource) and params.source.state != "raw":
-                _fill(warehouse, load_catalog(), _whole_league(params, params.source), tell)
+            if isinstance(source, LeagueSource) and source.state != "raw":
+                # What the warehouse holds must not depend on the range of the run that happened to build it.
+                whole = RangeParams(start=date(min(source.seasons), 7, 1), end=source.end)
+                _fill(warehouse, params.model_copy(update={"range": whole}), source.state == "incident", tell)
     tell(f"built {path} in {time.monotonic() - started:.1f} s")
 
 
-def _whole_league(params: Params, source: LeagueSource) -> Params:
-    # What the warehouse holds must not depend on the range of the run that happened to build it.
-    first = date(min(source.seasons), 7, 1)
-    return params.model_copy(update={"range": RangeParams(start=first, end=source.end)})
-
-
-def _fill(warehouse: DuckDBWarehouse, catalog: Catalog, params: Params, tell: Tell) -> None:
-    assert isinstance(params.source, LeagueSource)  # noqa: S101 - the caller has looked
-    calendar = read_calendar(warehouse, params)
-    layers = (Layer.PHASE3,) if params.source.state == "incident" else (Layer.PHASE3, Layer.PHASE4)
-    for layer in layers:
-        for level in catalog.levels(layer):
-            for table in level:
-                started = time.monotonic()
-                replace_dates(warehouse, table, calendar, calendar.dates())
-                tell(f"  {table.name} in {time.monotonic() - started:.1f} s")
-    if params.source.state == "incident":
+def _fill(warehouse: DuckDBWarehouse, params: Params, incident: bool, tell: Tell) -> None:
+    catalog, calendar = load_catalog(), read_calendar(warehouse, params)
+    levels = catalog.levels(Layer.PHASE3) + (() if incident else catalog.levels(Layer.PHASE4))
+    for table in (table for level in levels for table in level):
+        started = time.monotonic()
+        replace_dates(warehouse, table, calendar, calendar.dates())
+        tell(f"  {table.name} in {time.monotonic() - started:.1f} s")
+    if incident:
         _add_all_star(warehouse, catalog, params)
         for name, dates in lost_dates(calendar).items():
             values = calendar.values(dates)
@@ -165,18 +142,16 @@ def _fill(warehouse: DuckDBWarehouse, catalog: Catalog, params: Params, tell: Te
 
 def _add_all_star(warehouse: DuckDBWarehouse, catalog: Catalog, params: Params) -> None:
     # The platform's team jobs did not ask what kind of game it was. For a moment, neither does the schedule.
-    days = warehouse.query(
-        render(catalog.domain, "incident/all_star_dates.sql"),
-        {"first_date": params.range.start, "last_date": params.range.end, "last_season": max(ALL_STAR_SEASONS)},
-    )
-    dates = [day.date() for day in days["day"]]
+    asked = {"first_date": params.range.start, "last_date": params.range.end, "last_season": _ALL_STAR["last_season"]}
+    days = warehouse.query(render(catalog.domain, "incident/all_star_dates.sql"), asked)["day"]
+    dates = [day.date() for day in days]
     if not dates:
         return
     marking = render(catalog.domain, "incident/count_all_star.sql")
     window = {"first_date": dates[0], "last_date": dates[-1], "dates": dates}
     warehouse.apply([(marking, {**window, "counts": True})])
     counted = read_calendar(warehouse, params)
-    for name in ALL_STAR_TABLES:
+    for name in _ALL_STAR["tables"]:
         replace_dates(warehouse, catalog.tables[name], counted, dates)
     warehouse.apply([(marking, {**window, "counts": False})])
 
@@ -188,11 +163,12 @@ def lost_dates(calendar: Calendar) -> dict[str, Sequence[date]]:
     """
     target = calendar.dates(after_bootstrap=True)
     bootstrap = sorted(set(calendar.dates()) - set(target))
+    target_then, bootstrap_then = _INCIDENT["dates"]
     lost: dict[str, Sequence[date]] = {}
     for name, (of_target, of_bootstrap) in LOST.items():
-        wanted = round(of_target * len(target) / TARGET_DATES)
-        singly = [day for day in LOST_SINGLY if day in set(target)] if name == "upcoming_player_game_context" else []
-        latest = [day for day in reversed(target) if day not in set(singly)]
-        early = round(of_bootstrap * len(bootstrap) / BOOTSTRAP_DATES)
+        singly = [day for day in LOST_SINGLY if day in target and name == _INCIDENT["lost_singly"]["table"]]
+        latest = [day for day in reversed(target) if day not in singly]
+        wanted = round(of_target * len(target) / target_then)
+        early = round(of_bootstrap * len(bootstrap) / bootstrap_then)
         lost[name] = sorted([*singly, *latest][:wanted] + bootstrap[len(bootstrap) - early :])
     return lost

@@ -1,40 +1,41 @@
-"""The synthetic calendar: who plays whom on the real game dates of a season."""
+"""The synthetic calendar: who plays whom on the real game dates of a season, and who wins the play-in and playoffs."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import cache
-from importlib import resources
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from courtbook.errors import ParameterError
-from courtbook.nba.names import TEAMS
+from courtbook.nba.names import EAST, TEAMS, WEST, read_yaml
 
 Array = npt.NDArray[Any]
-_EAST_CODES = "ATL BKN BOS CHA CHI CLE DET IND MIA MIL NYK ORL PHI TOR WAS"
-EAST = frozenset(_EAST_CODES.split())
+Counts = Sequence[tuple[dt.date, int]]
 GAMES_A_TEAM = 82
 MIN_BACK_TO_BACKS, MAX_BACK_TO_BACKS = 4, 20
+SERIES_A_ROUND = (8, 4, 2, 1)
+WINS_TO_ADVANCE, LONGEST_SERIES = 4, 7
+_HOME_GAMES_OF_THE_BETTER = (1, 2, 5, 7)
+_BRACKET = ((1, 8), (4, 5), (3, 6), (2, 7))
+# How much a point of difference in strength moves the odds of a game and of a series.
+_GAME_ODDS, _SERIES_ODDS = 0.16, 0.4
+Strength = Mapping[str, float]
 
 
-class Kind(Enum):
-    """Kind of a game: prefix of the league id and flag column of the schedule."""
+class Kind(StrEnum):
+    """Kind of a game: its flag column in the schedule. League ids begin with the number of the kind, in this order."""
 
-    PRESEASON = ("001", "is_preseason")
-    REGULAR = ("002", "is_regular_season")
-    ALL_STAR = ("003", "is_all_star")
-    PLAYOFFS = ("004", "is_playoffs")
-    PLAY_IN = ("005", "is_play_in")
-    CUP_FINAL = ("006", "is_cup_final")
-
-    def __init__(self, prefix: str, flag: str) -> None:
-        self.prefix = prefix
-        self.flag = flag
+    PRESEASON = "is_preseason"
+    REGULAR = "is_regular_season"
+    ALL_STAR = "is_all_star"
+    PLAYOFFS = "is_playoffs"
+    PLAY_IN = "is_play_in"
+    CUP_FINAL = "is_cup_final"
 
 
 class Game(NamedTuple):
@@ -50,20 +51,21 @@ class Game(NamedTuple):
 
     @property
     def league_id(self) -> str:
-        """League id: prefix of the kind, two digits of the season, five of the number."""
-        return f"{self.kind.prefix}{self.season % 100:02d}{self.number:05d}"
+        """League id: three digits of the kind, two of the season, five of the number."""
+        return f"{[*Kind].index(self.kind) + 1:03d}{self.season % 100:02d}{self.number:05d}"
 
 
 @dataclass(frozen=True)
 class SeasonFacts:
-    """Real facts of a season: days with their number of games, and single dates."""
+    """Real facts of a season: days with their number of games, and single dates; and where playoff rounds begin."""
 
     year: int
-    regular: tuple[tuple[dt.date, int], ...]
-    play_in: tuple[tuple[dt.date, int], ...]
-    playoffs: tuple[tuple[dt.date, int], ...]
-    all_star: tuple[dt.date, ...]
-    cup_final: dt.date | None
+    regular: Counts
+    play_in: Counts
+    playoffs: Counts
+    rounds: Sequence[int]
+    all_star: Sequence[dt.date]
+    cup_final: dt.date | None = None
 
     @property
     def opening(self) -> dt.date:
@@ -71,19 +73,17 @@ class SeasonFacts:
         return self.regular[0][0]
 
 
-def _days(entry: Mapping[str, Any]) -> tuple[tuple[dt.date, int], ...]:
-    counts = ((entry["start"] + dt.timedelta(days=i), int(char, 36)) for i, char in enumerate(entry["games"]))
-    return tuple((day, games) for day, games in counts if games)
+def _counts(start: dt.date, games: str) -> Counts:
+    return tuple((start + dt.timedelta(days=i), int(char, 36)) for i, char in enumerate(games) if char != "0")
 
 
 @cache
 def season_facts() -> dict[int, SeasonFacts]:
     """Read the facts of all known seasons, by starting year."""
-    content = yaml.safe_load(resources.files("courtbook.nba").joinpath("seasons.yaml").read_text(encoding="utf-8"))
     facts = {}
-    for year, entry in content.items():
-        regular, play_in, playoffs = (_days(entry[part]) for part in ("regular", "play_in", "playoffs"))
-        facts[year] = SeasonFacts(year, regular, play_in, playoffs, tuple(entry["all_star"]), entry.get("cup_final"))
+    for year, entry in read_yaml("seasons.yaml").items():
+        counts = {part: _counts(**entry[part]) for part in ("regular", "play_in", "playoffs")}
+        facts[year] = SeasonFacts(year, **{**entry, **counts})
     return facts
 
 
@@ -98,11 +98,8 @@ def facts_of(seasons: Sequence[int]) -> list[SeasonFacts]:
     known = season_facts()
     unknown = sorted(set(seasons) - set(known))
     if unknown or not seasons:
-        raise ParameterError(
-            f"unknown seasons {unknown}." if unknown else "no season named.",
-            where="seasons",
-            next_action=f"Choose from {sorted(known)}.",
-        )
+        what = f"unknown seasons {unknown}." if unknown else "no season named."
+        raise ParameterError(what, where="seasons", next_action=f"Choose from {sorted(known)}.")
     return [known[year] for year in sorted(set(seasons))]
 
 
@@ -168,7 +165,7 @@ def cup_final(facts: SeasonFacts, games: Iterable[Game], rng: np.random.Generato
         return []
     busy = {team for game in games if game.day == facts.cup_final for team in (game.home, game.away)}
     east = rng.choice(sorted(EAST - busy))
-    west = rng.choice(sorted(set(TEAMS) - EAST - busy))
+    west = rng.choice(sorted(WEST - busy))
     return [Game(facts.cup_final, facts.year, Kind.CUP_FINAL, str(east), str(west), 1)]
 
 
@@ -179,3 +176,66 @@ def exhibitions(facts: SeasonFacts, rng: np.random.Generator) -> list[Game]:
     games = [Game(before, facts.year, Kind.PRESEASON, home, away, i) for i, (home, away) in enumerate(pairs, start=1)]
     stars = enumerate(zip(facts.all_star, ("RKS", "EST"), ("SPH", "WST"), strict=True), start=1)
     return games + [Game(day, facts.year, Kind.ALL_STAR, home, away, i) for i, (day, home, away) in stars]
+
+
+def play_in(
+    facts: SeasonFacts, seeds: Mapping[str, Sequence[str]], strength: Strength, rng: np.random.Generator
+) -> tuple[list[Game], dict[str, list[str]]]:
+    """Return the six play-in games and the eight teams a conference that go on, best first."""
+    games: list[Game] = []
+    final_seeds: dict[str, list[str]] = {}
+    for conference, order in seeds.items():
+        seventh, loser = _decide(order[6], order[7], strength, _GAME_ODDS, rng)
+        ninth, _ = _decide(order[8], order[9], strength, _GAME_ODDS, rng)
+        eighth, _ = _decide(loser, ninth, strength, _GAME_ODDS, rng)
+        meetings = ((order[6], order[7], seventh), (order[8], order[9], ninth), (loser, ninth, eighth))
+        for (day, _), (home, away, winner) in zip(facts.play_in, meetings, strict=True):
+            games.append(Game(day, facts.year, Kind.PLAY_IN, home, away, len(games) + 1, winner))
+        final_seeds[conference] = [*order[:6], seventh, eighth]
+    return games, final_seeds
+
+
+def playoffs(
+    facts: SeasonFacts, seeds: Mapping[str, Sequence[str]], strength: Strength, rng: np.random.Generator
+) -> list[Game]:
+    """Return all playoff games with their winners: 15 series that end with the fourth win."""
+    pairs = [[order[high - 1], order[low - 1]] for order in seeds.values() for high, low in _BRACKET]
+    merit = {team: (place, -strength[team]) for order in seeds.values() for place, team in enumerate(order)}
+    games: list[Game] = []
+    spans = zip(pairwise(facts.rounds), SERIES_A_ROUND, strict=True)
+    rounds = [_series_days(facts.playoffs[start:end], series, rng) for (start, end), series in spans]
+    for level, series_days in enumerate(rounds, start=1):
+        winners = []
+        for place, ((better, other), days) in enumerate(zip(pairs, series_days, strict=True)):
+            winner, loser = _decide(better, other, strength, _SERIES_ODDS, rng)
+            results = [*rng.permutation([winner] * 3 + [loser] * (len(days) - WINS_TO_ADVANCE)), winner]
+            for number, (day, result) in enumerate(zip(days, results, strict=True), start=1):
+                home, away = (better, other) if number in _HOME_GAMES_OF_THE_BETTER else (other, better)
+                code = level * 100 + place * 10 + number
+                games.append(Game(day, facts.year, Kind.PLAYOFFS, home, away, code, str(result)))
+            winners.append(winner)
+        pairs = [sorted(meeting, key=merit.__getitem__) for meeting in zip(winners[::2], winners[1::2], strict=False)]
+    return games
+
+
+def _decide(first: str, second: str, strength: Strength, odds: float, rng: np.random.Generator) -> tuple[str, str]:
+    """Return winner and loser."""
+    chance = 1 / (1 + np.exp(-odds * (strength[first] - strength[second])))
+    return (first, second) if rng.random() < chance else (second, first)
+
+
+def _series_days(counts: Counts, series: int, rng: np.random.Generator) -> list[list[dt.date]]:
+    """Return the dates of each series of a round, with exactly the real number of games a date."""
+    left = np.full(series, WINS_TO_ADVANCE)
+    for _ in range(sum(games for _, games in counts) - int(left.sum())):
+        left[rng.choice(np.flatnonzero(left < LONGEST_SERIES))] += 1
+    last = np.zeros(series)
+    days: list[list[dt.date]] = [[] for _ in left]
+    for index, (day, games) in enumerate(counts):
+        # Those with the most games left play, the most rested first: that comes out whenever it can.
+        today = np.lexsort((last, -left))[:games]
+        left[today] -= 1
+        last[today] = index
+        for one in today:
+            days[one].append(day)
+    return days

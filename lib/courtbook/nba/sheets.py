@@ -1,5 +1,6 @@
 """Sheets: the files of a folder as read, with typed columns and what is wrong with their cells."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from courtbook.nba.layout import Column, File, Kind
 MAX_EXAMPLES = 3
 MAX_WIDTH = 60
 _LONGEST_HEADER = 10_000
-_ARROW = {Kind.TEXT: pa.string(), Kind.WHOLE: pa.int64(), Kind.NUMBER: pa.float64(), Kind.DATE: pa.date32()}
+_ARROW: dict[Kind, pa.DataType] = {
+    "text": pa.string(), "a whole number": pa.int64(), "a number": pa.float64(), "a date (YYYY-MM-DD)": pa.date32()
+}  # fmt: skip
 _NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 _PLAIN_NUMBER = r"^[+-]?(\d{1,15}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,2})?$"
 # Days from 1970: the years 1000 to 2999; what lies outside is no date, and Python cannot hold much of it.
@@ -30,49 +33,51 @@ class Sheet:
     sound: frozenset[str]
     problems: tuple[str, ...]
 
-    @property
-    def missing(self) -> bool:
-        """Whether there is no such file and none is needed."""
-        return not self.problems and not self.sound
-
 
 def read_sheet(folder: Path, file: File) -> Sheet:
-    """Read one file of the layout."""
-    found = [path for ending in ("parquet", "csv") if (path := folder / f"{file.name}.{ending}").exists()]
-    if len(found) > 1:
-        return _no_sheet(file, f"{file.name}: both {found[0].name} and {found[1].name} are there; keep one")
-    if not found and file.required:
-        return _no_sheet(file, f"{file.name}: the file is missing ({file.name}.parquet or {file.name}.csv)")
-    if not found:
-        return _no_sheet(file)
-    (path,) = found
-    is_csv = path.suffix == ".csv"
-    try:
-        raw = _read_csv(path, file) if is_csv else _read_parquet(path, file)
-        raw.validate(full=True)
-    except (OSError, pa.ArrowException, UnicodeError) as error:
-        return _no_sheet(file, f"{path.name}: cannot be read: {' '.join(str(error).split())[:300]}")
-    problems = [] if raw.num_rows else [f"{path.name}: holds no rows"]
+    """Read one file of the layout; one that is not there, and need not be, has no problems and no sound columns."""
+    label, raw, problems = _read(folder, file)
     columns: dict[str, pa.Array] = {}
     sound: set[str] = set()
     for column in file.columns:
         times = raw.column_names.count(column.name)
         if times != 1:
-            problems.append(f"{path.name}: {column.name}: " + (f"occurs {times} times" if times else "missing column"))
+            problems.append(f"{label}: {column.name}: " + (f"occurs {times} times" if times else "missing column"))
             columns[column.name] = pa.nulls(raw.num_rows, _ARROW[column.kind])
             continue
         cells = raw.column(column.name).combine_chunks()
-        columns[column.name], complaints = _typed(cells, column, is_csv=is_csv)
-        problems += [_line(path.name, column.name, words, bad, cells) for words, bad in complaints]
+        columns[column.name], complaints = _typed(cells, column, is_csv=label.endswith(".csv"))
+        for words, bad in complaints:
+            rows = pc.indices_nonzero(bad)
+            examples = [f"{_shown(cells[row])} (data row {row + 1})" for row in rows[:MAX_EXAMPLES].to_pylist()]
+            problems.append(problem(label, column.name, words, len(rows), examples))
         if raw.num_rows and not any(pc.all(bad).as_py() for _, bad in complaints):
             sound.add(column.name)
     columns["row"] = pa.array(range(1, raw.num_rows + 1), pa.int64())
-    return Sheet(path.name, pa.table(columns), frozenset(sound), tuple(problems))
+    return Sheet(label, pa.table(columns), frozenset(sound), tuple(problems))
 
 
-def _no_sheet(file: File, *problems: str) -> Sheet:
-    schema = pa.schema([(column.name, _ARROW[column.kind]) for column in file.columns] + [("row", pa.int64())])
-    return Sheet(file.name, schema.empty_table(), frozenset(), problems)
+def problem(label: str, column: str, words: str, count: int, examples: Iterable[str]) -> str:
+    """Return the line for what is wrong in some rows of a column."""
+    return f"{label}: {column}: {words}: {count} row(s), e.g. {'; '.join(examples)}"
+
+
+def _read(folder: Path, file: File) -> tuple[str, pa.Table, list[str]]:
+    """Return the name of a file, the columns of the layout that it holds, and what is wrong with it as a whole."""
+    nothing = pa.table({column.name: pa.nulls(0) for column in file.columns})
+    found = [path for ending in ("parquet", "csv") if (path := folder / f"{file.name}.{ending}").exists()]
+    if len(found) > 1:
+        return file.name, nothing, [f"{file.name}: both {found[0].name} and {found[1].name} are there; keep one"]
+    if not found:
+        missing = f"{file.name}: the file is missing ({file.name}.parquet or {file.name}.csv)"
+        return file.name, nothing, [missing] if file.required else []
+    (path,) = found
+    try:
+        raw = _read_csv(path, file) if path.suffix == ".csv" else _read_parquet(path, file)
+        raw.validate(full=True)
+    except (OSError, pa.ArrowException, UnicodeError) as error:
+        return path.name, nothing, [f"{path.name}: cannot be read: {' '.join(str(error).split())[:300]}"]
+    return path.name, raw, [] if raw.num_rows else [f"{path.name}: holds no rows"]
 
 
 def _read_parquet(path: Path, file: File) -> pa.Table:
@@ -82,7 +87,12 @@ def _read_parquet(path: Path, file: File) -> pa.Table:
 
 
 def _read_csv(path: Path, file: File) -> pa.Table:
-    _check_separator(path, file)
+    columns = {column.name: pa.string() for column in file.columns}
+    with path.open(encoding="utf-8-sig", errors="replace") as source:
+        header = source.readline(_LONGEST_HEADER).strip().replace('"', "")
+    for other in ";\t|":
+        if len(columns.keys() & header.split(other)) > len(columns.keys() & header.split(",")):
+            raise pa.ArrowInvalid(f"the file looks separated by {other!r}, expected ','")
     malformed: list[int] = []
 
     def note(row: pa.csv.InvalidRow) -> str:
@@ -94,11 +104,7 @@ def _read_csv(path: Path, file: File) -> pa.Table:
         # Row numbers are only known to a single reader.
         read_options=pa.csv.ReadOptions(use_threads=False),
         parse_options=pa.csv.ParseOptions(invalid_row_handler=note),
-        convert_options=pa.csv.ConvertOptions(
-            column_types={column.name: pa.string() for column in file.columns},
-            strings_can_be_null=True,
-            null_values=_NULLS,
-        ),
+        convert_options=pa.csv.ConvertOptions(column_types=columns, strings_can_be_null=True, null_values=_NULLS),
     )
     if malformed:
         lines = ", ".join(str(number) for number in malformed[:MAX_EXAMPLES])
@@ -106,18 +112,8 @@ def _read_csv(path: Path, file: File) -> pa.Table:
     return table
 
 
-def _check_separator(path: Path, file: File) -> None:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        header = lines.readline(_LONGEST_HEADER).strip().replace('"', "")
-    names = {column.name for column in file.columns}
-    for other in ";\t|":
-        if len(names & set(header.split(other))) > len(names & set(header.split(","))):
-            raise pa.ArrowInvalid(f"the file looks separated by {other!r}, expected ','")
-
-
 def _typed(cells: pa.Array, column: Column, *, is_csv: bool) -> tuple[pa.Array, list[tuple[str, pa.Array]]]:
     """Return the cells in the type of the column, and complaints: words and which cells they concern."""
-    target = _ARROW[column.kind]
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
     is_text = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
@@ -126,21 +122,21 @@ def _typed(cells: pa.Array, column: Column, *, is_csv: bool) -> tuple[pa.Array, 
     elif pa.types.is_floating(cells.type):
         # A missing number is NaN in files written from data frames.
         cells = pc.if_else(pc.is_nan(cells), None, cells)
+    target = _ARROW[column.kind]
+    values, words = pa.nulls(len(cells), target), f"is not {column.kind}"
     try:
-        if pa.types.is_null(cells.type):
-            values, words = pa.nulls(len(cells), target), ""
-        elif column.kind is Kind.TEXT:
-            values = cells.cast(target) if is_text else pa.nulls(len(cells), target)
-            words = f"{cells.type} where text is needed"
-            words += "; game ids are text; keep the leading zeros" if column.name == "game_id" else ""
-        elif column.kind is Kind.DATE:
-            values, words = _dates(cells, is_text=is_text), f"is not {column.kind.value}"
+        if pa.types.is_date(target):
+            values = _dates(cells, is_text=is_text)
+        elif pa.types.is_string(target):
+            leading_zeros = "; game ids are text; keep the leading zeros" if column.name == "game_id" else ""
+            words = f"{cells.type} where text is needed{leading_zeros}"
+            values = cells.cast(target) if is_text else values
+        elif is_text and not is_csv:
+            words = f"text where {column.kind} is needed"
         else:
-            values = _numbers(cells, column.kind, is_text=is_text and is_csv)
-            wrong_type = is_text and not is_csv
-            words = f"text where {column.kind.value} is needed" if wrong_type else f"is not {column.kind.value}"
+            values = _numbers(cells, target, is_text=is_text)
     except pa.ArrowException:
-        values, words = pa.nulls(len(cells), target), f"{cells.type} where {column.kind.value} is needed"
+        words = f"{cells.type} where {column.kind} is needed"
     complaints = []
     if cells.null_count and not column.nullable:
         complaints.append(("is empty", pc.is_null(cells)))
@@ -154,45 +150,36 @@ def _dates(cells: pa.Array, *, is_text: bool) -> pa.Array:
         plain = pc.if_else(pc.match_substring_regex(cells, r"^[12]\d{3}-\d{2}-\d{2}$"), cells, None)
         days = pd.to_datetime(plain.to_pandas(), format="%Y-%m-%d", errors="coerce")
         return pa.array(days.dt.date, pa.date32(), from_pandas=True)
-    usable: pa.Array | bool = True
     if pa.types.is_timestamp(cells.type) and cells.type.tz is None:
         # A time of day means an instant, and its date depends on the time zone.
-        usable = pc.equal(pc.floor_temporal(cells, unit="day"), cells)
+        cells = pc.if_else(pc.equal(pc.floor_temporal(cells, unit="day"), cells), cells, None)
     elif not pa.types.is_date(cells.type):
         return pa.nulls(len(cells), pa.date32())
-    days = cells.cast(pa.date32(), safe=False)
-    numbers = days.cast(pa.int32())
-    usable = pc.and_(usable, pc.and_(pc.greater(numbers, _FIRST_DAY), pc.less(numbers, _LAST_DAY)))
-    return pc.if_else(usable, days, None)
+    numbers = cells.cast(pa.date32(), safe=False).cast(pa.int32())
+    usable = pc.and_(pc.greater(numbers, _FIRST_DAY), pc.less(numbers, _LAST_DAY))
+    return pc.if_else(usable, numbers, None).cast(pa.date32())
 
 
-def _numbers(cells: pa.Array, kind: Kind, *, is_text: bool) -> pa.Array:
+def _numbers(cells: pa.Array, target: pa.DataType, *, is_text: bool) -> pa.Array:
     if is_text:
         cells = pc.if_else(pc.match_substring_regex(cells, _PLAIN_NUMBER), cells, None)
     elif not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)):
-        return pa.nulls(len(cells), _ARROW[kind])
+        return pa.nulls(len(cells), target)
     if pa.types.is_float32(cells.type):
         # Through text, 40.13 stays 40.13 instead of 40.130001068.
         cells = cells.cast(pa.string())
     numbers = cells.cast(pa.float64(), safe=False)
     # Above 2^53 a float no longer holds every whole number.
     usable = pc.less(pc.abs(numbers), 2.0**53)
-    if kind is Kind.WHOLE:
+    if pa.types.is_integer(target):
         usable = pc.and_(usable, pc.equal(pc.floor(numbers), numbers))
-    return pc.if_else(usable, numbers, None).cast(_ARROW[kind])
+    return pc.if_else(usable, numbers, None).cast(target)
 
 
-def _line(label: str, column: str, words: str, bad: pa.Array, cells: pa.Array) -> str:
-    rows = pc.indices_nonzero(bad)
-    numbers = rows[:MAX_EXAMPLES].to_pylist()
-    shown = [f"{_python(cells[number])[:MAX_WIDTH]} (data row {number + 1})" for number in numbers]
-    return f"{label}: {column}: {words}: {len(rows)} row(s), e.g. {'; '.join(shown)}"
-
-
-def _python(cell: pa.Scalar) -> str:
-    """Return a cell as read, for a message."""
+def _shown(cell: pa.Scalar) -> str:
+    """Return the beginning of a cell as read, for a message."""
     try:
         value = cell.as_py()
-        return repr(value) if isinstance(value, str) else str(value)
     except (ValueError, OverflowError, LookupError):
-        return f"{cell.type} beyond the calendar"
+        return f"{cell.type} beyond the calendar"[:MAX_WIDTH]
+    return (repr(value) if isinstance(value, str) else str(value))[:MAX_WIDTH]

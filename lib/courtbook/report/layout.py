@@ -51,10 +51,10 @@ def cell(value: object) -> str:
     return str(value)
 
 
-def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str) -> Html:
+def table(rows: Sequence[Sequence[object]], columns: Sequence[str], caption: str, *, empty: str = "nothing") -> Html:
     """Lay out rows under column heads; numbers to the right, states in colour with a sign."""
     if not rows:
-        return Html(f"<p><em>{escape(caption)}: nothing.</em></p>", f"{caption}: nothing.")
+        return Html(f"<p>{escape(caption)}: {empty}.</p>", f"{caption}: {empty}.")
     numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(columns))]
     head = "".join(
         f'<th scope="col" style="{_CELL.format(align="right" if right else "left", wrap="nowrap")};'

@@ -159,7 +159,9 @@ def checks(decision: Decision) -> Html:
         f"{number} {status.value}" for status in ORDER if (number := sum(r.status is status for r in decision.results))
     )
     title = f"Gate {decision.gate}: {counts}"
-    noted = table(check_rows(r for r in decision.results if r.status is not Status.PASS), CHECK_HEADS, title)
+    noted = table(
+        check_rows(r for r in decision.results if r.status is not Status.PASS), CHECK_HEADS, title, empty="all is well"
+    )
     passed = table(check_rows(r for r in decision.results if r.status is Status.PASS), CHECK_HEADS, "Passed")
     folded = f"<details><summary>What passed, check by check</summary>{passed.html}</details>"
     return Html(noted.html + folded, f"{noted.text}\n\n{passed.text}")
@@ -184,7 +186,12 @@ def troubleshooting(decision: Decision, params_file: str) -> Html:
             rows.append([result.status.value, result.check.id, *said])
         else:
             known[1] = f"{known[1]}, {result.check.id}"
-    return table(rows, ["", "checks", "likely causes", "what to do, and the command"], "Troubleshooting")
+    return table(
+        rows,
+        ["", "checks", "likely causes", "what to do, and the command"],
+        "Troubleshooting",
+        empty="nothing to repair",
+    )
 
 
 def audit_text(decision: Decision, params_file: str) -> str:
