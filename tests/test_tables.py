@@ -69,6 +69,7 @@ def test_percent_says_all_only_for_all(whole: int, data: st.DataObject) -> None:
         (2.0, "2"),
         (100.0, "100"),
         (0.12345, "0.123"),
+        (-0.0004, "0"),
         (12345.6, "12,346"),
         (date(2024, 10, 22), "2024-10-22"),
         ("<b>", "<b>"),
@@ -308,7 +309,7 @@ def test_a_named_game_without_rows_is_shown_as_such(copy_warehouse: Callable[[],
 
 
 MONTHS = pd.DataFrame({"month": pd.to_datetime(["2024-10-01", "2024-11-01"]), "usage": [0.5, 1.0]})
-FILLED = pd.DataFrame({"points": [1.0, 0.99], "usage": [0.4, 1.0]}, index=MONTHS["month"])
+FILLED = pd.DataFrame({"points": [1.0, 0.99], "usage": [0.4, 1.0], "minutes": [1.0, 1.0]}, index=MONTHS["month"])
 BINS = pd.DataFrame({"low": [0.0, 2.0], "width": [2.0, 2.0], "count": [3, 1]})
 REPORT = BackfillReport([Batch("a", tuple(DAYS), (), 14, 0.5), Batch("b", (), (DAYS[0],), 0, 0.2)])
 PICTURES = {
@@ -316,8 +317,8 @@ PICTURES = {
     "progress": (lambda: plots.progress(REPORT, "Title"), "a 7, b 0"),
     "no progress": (lambda: plots.progress(BackfillReport(), "Title"), "nothing had to be done"),
     "months": (lambda: plots.lines_by_month(MONTHS, {"usage": "usage rate"}, "Title", 0.95), "usage rate 75.0 %"),
-    "filled": (lambda: plots.filled_map(FILLED, "Title"), "below 95 %: usage 40.0 %"),
-    "all filled": (lambda: plots.filled_map(FILLED[["points"]], "Title"), "below 95 %: none"),
+    "filled": (lambda: plots.filled_map(FILLED, "Title"), "smallest share of a month: usage 40.0 %, points 99.0 %"),
+    "all filled": (lambda: plots.filled_map(FILLED[["minutes"]], "Title"), "1 columns are full, none has gaps"),
     "bins": (lambda: plots.histogram(BINS, "Title", "percent usage"), "4 rows, mean about 1.5 percent usage"),
     "no bins": (lambda: plots.histogram(BINS.iloc[:0], "Title", "x"), "0 rows"),
     "bars": (lambda: plots.bars(["p", "q"], [1.0, 4.5], "Title", "points", limit=4.27), "highest q with 4.5 points"),

@@ -144,20 +144,25 @@ def lines_by_month(
 
 
 def filled_map(filled: pd.DataFrame, title: str) -> Picture:
-    """Draw how much of each column has a value, month by month: a row a column, those with gaps on top."""
+    """Draw how much of each column that has gaps is filled, month by month: a row a column, the emptiest on top."""
     from matplotlib.ticker import PercentFormatter
 
     smallest = filled.min().sort_values(kind="stable")
-    ordered = filled[smallest.index]
-    figure, axis = _chart(0.9 + 0.19 * len(smallest), title)
+    full, smallest = int((smallest == 1).sum()), smallest[smallest < 1]
+    told = f"{title}: {full} columns are full"
+    figure, axis = _chart(1.1 + 0.2 * len(smallest), f"{title} ({full} more are full)")
     axis.grid(visible=False)
-    image = axis.imshow(ordered.to_numpy().T, aspect="auto", interpolation="nearest", cmap="cividis", vmin=0, vmax=1)
+    if smallest.empty:
+        axis.set_axis_off()
+        return Picture(figure, f"{told}, none has gaps.")
+    cells = filled[smallest.index].to_numpy().T
+    image = axis.imshow(cells, aspect="auto", interpolation="nearest", cmap="cividis", vmin=0, vmax=1)
     axis.set_yticks(range(len(smallest)), smallest.index.tolist(), fontsize=8, family="monospace")
-    shown = range(0, len(ordered), max(1, len(ordered) // 12))
-    axis.set_xticks(shown, [f"{ordered.index[place]:%Y-%m}" for place in shown], fontsize=8)
-    figure.colorbar(image, ax=axis, format=PercentFormatter(1.0), label="rows with a value", shrink=0.6)
-    low = ", ".join(f"{name} {100 * share:.1f} %" for name, share in smallest.items() if share < 0.95)
-    return Picture(figure, f"{title}: smallest share of a month below 95 %: {low or 'none'}.")
+    shown = range(0, len(filled), max(1, len(filled) // 12))
+    axis.set_xticks(shown, [f"{filled.index[place]:%Y-%m}" for place in shown], fontsize=8)
+    figure.colorbar(image, ax=axis, format=PercentFormatter(1.0), label="rows with a value")
+    low = ", ".join(f"{name} {100 * share:.1f} %" for name, share in smallest.items())
+    return Picture(figure, f"{told}; smallest share of a month: {low}.")
 
 
 def histogram(data: pd.DataFrame, title: str, xlabel: str) -> Picture:
