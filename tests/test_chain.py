@@ -85,6 +85,25 @@ def test_every_declared_check_has_reported(repaired):
     assert reported == {check.id for check in load_catalog().checks}
 
 
+def shown(run, name, cell):
+    """Return what a cell of an executed notebook shows as text."""
+    notebook = nbformat.read(run / name / "attempt-1" / f"{name}.ipynb", as_version=4)
+    (found,) = (item for item in notebook.cells if item.id == cell)
+    return "".join(output.data["text/plain"] for output in found.outputs)
+
+
+def test_the_last_gate_shows_decision_confidence_reasoning_and_next_action(repaired):
+    small, _, _ = repaired
+    text = shown(small.latest, "50_ml_readiness", "decision")
+    total = len(load_catalog().checks)
+    assert re.search(rf"confidence +high: 9\d\.\d % of the {total} checks of this run passed, 6 NO_DATA", text)
+    assert re.search("decision +GO", text)
+    assert "Train the model" in text
+    boxes = shown(small.latest, "90_sign_off", "checklist")
+    assert len(boxes.splitlines()) == len(load_catalog().checklist) + 3
+    assert boxes.count("a person, with the signature") == 3
+
+
 def test_archive_is_sealed_and_its_ledger_holds(repaired):
     small, _, _ = repaired
     manifest = json.loads((small.latest / "manifest.json").read_text())
@@ -168,6 +187,7 @@ def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_de
         page = (small.latest / name / "attempt-1" / f"{name}.html").read_text()
         assert page.count("DEGRADED") >= 2, name
         assert "Ann Boss" in page, name
+    assert re.search("confidence +limited", shown(small.latest, "50_ml_readiness", "decision"))
     for name in ("20_phase3_validation/attempt-1/results-phase3.md", "90_sign_off/attempt-1/handoff.md"):
         text = (small.latest / name).read_text()
         assert "DEGRADED" in text.splitlines()[0]

@@ -16,7 +16,7 @@ from courtbook.checks.result import CheckResult, Status
 from courtbook.coverage import Coverage, DateState
 from courtbook.gates import Decision, decide
 from courtbook.params import Params
-from courtbook.report import plots, tables
+from courtbook.report import pages, plots, tables
 from courtbook.report.layout import STATE_STYLE, cell, percent, table, text_table
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.warehouse.statement import render
@@ -232,7 +232,7 @@ def test_troubleshooting_names_causes_and_a_command_with_file_and_dates() -> Non
 
 
 def test_a_terminal_reads_what_is_wrong_and_what_repairs_it() -> None:
-    text = tables.audit_text(decided(outcome(Status.FAIL, 0.5, "fraction", minimum=0.9)), "params/x.yaml")
+    text = pages.audit_text(decided(outcome(Status.FAIL, 0.5, "fraction", minimum=0.9)), "params/x.yaml")
     assert text.splitlines()[0] == "phase3     NO-GO  1 of 1 checks block in t"
     for words in (
         "FAIL     a: 50.0 % (9,995 / 10,000), asked for ≥ 90 %",

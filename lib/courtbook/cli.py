@@ -124,7 +124,7 @@ def check(
     if as_json:
         typer.echo(json.dumps(audit.record(), indent=1, ensure_ascii=False))
     else:
-        from courtbook.report.tables import audit_text
+        from courtbook.report.pages import audit_text
 
         for decision in audit.decisions:
             typer.echo(audit_text(decision, params_file) + "\n")

@@ -1,15 +1,35 @@
-"""Text pages that a step leaves behind: results documents and the handoff."""
+"""Text: what the command prints, and the pages that a step leaves behind."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from courtbook.checks.result import Status, blocks
 from courtbook.coverage import Coverage, DateState
 from courtbook.gates import Decision
 from courtbook.report.layout import text_table
-from courtbook.report.tables import COVERAGE_KEY, checklist_rows, coverage_table, measured, statuses
+from courtbook.report.tables import COVERAGE_KEY, ORDER, checklist_rows, command, coverage_table, measured, statuses
 
 if TYPE_CHECKING:
     from courtbook.step import Step
+
+
+def audit_text(decision: Decision, params_file: str) -> str:
+    """Return a decision for a terminal: what is not as it should be, what it probably means, and what repairs it."""
+    lines = [f"{decision.gate:<10} {decision.verdict.value}  {decision.words()}"]
+    repairs: dict[str, list[str]] = {}
+    for result in sorted(decision.results, key=lambda item: ORDER.index(item.status)):
+        if result.status is Status.PASS:
+            continue
+        value, asked, counted = measured(result)
+        found = f": {value} ({counted})" if result.value is not None else ""
+        lines.append(f"  {result.status.value:<8} {result.check.id}{found}, asked for {asked}")
+        lines += [f"           {text}" for text in (result.detail, result.excuse) if text]
+        if blocks(result):
+            likely = f"  likely  {result.check.causes}\n  repair  {command(result, params_file)}"
+            repairs.setdefault(likely, []).append(result.check.id)
+    for likely, names in repairs.items():
+        lines += ["", f"  {', '.join(names)}", likely]
+    return "\n".join(lines)
 
 
 def results_page(step: "Step", decision: Decision, read: Mapping[str, Coverage]) -> str:

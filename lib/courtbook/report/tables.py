@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from courtbook.backfill.runner import BackfillReport
 from courtbook.catalog import Catalog
-from courtbook.checks.result import CheckResult, Status, blocks
+from courtbook.checks.result import CheckResult, Status, Verdict
 from courtbook.coverage import Coverage, DateState
-from courtbook.gates import Decision
+from courtbook.gates import GOING_ON, Decision
 from courtbook.plan import Plan
 from courtbook.report.layout import STATE_STYLE, Html, cell, percent, table
 
@@ -194,25 +194,6 @@ def troubleshooting(decision: Decision, params_file: str) -> Html:
     )
 
 
-def audit_text(decision: Decision, params_file: str) -> str:
-    """Return a decision for a terminal: what is not as it should be, what it probably means, and what repairs it."""
-    lines = [f"{decision.gate:<10} {decision.verdict.value}  {decision.words()}"]
-    repairs: dict[str, list[str]] = {}
-    for result in sorted(decision.results, key=lambda item: ORDER.index(item.status)):
-        if result.status is Status.PASS:
-            continue
-        value, asked, counted = measured(result)
-        found = f": {value} ({counted})" if result.value is not None else ""
-        lines.append(f"  {result.status.value:<8} {result.check.id}{found}, asked for {asked}")
-        lines += [f"           {text}" for text in (result.detail, result.excuse) if text]
-        if blocks(result):
-            likely = f"  likely  {result.check.causes}\n  repair  {command(result, params_file)}"
-            repairs.setdefault(likely, []).append(result.check.id)
-    for likely, names in repairs.items():
-        lines += ["", f"  {', '.join(names)}", likely]
-    return "\n".join(lines)
-
-
 def frame(data: "pd.DataFrame", caption: str) -> Html:
     """Show a DataFrame as it is."""
     shown = data.astype(object)
@@ -291,3 +272,22 @@ def checklist_rows(catalog: Catalog, found: Statuses) -> list[list[object]]:
 def checklist(step: "Step", found: Statuses) -> Html:
     """Show the completion checklist of some gates."""
     return table(checklist_rows(step.catalog, found), ["", "item", "proved by", "asked for by"], "Completion checklist")
+
+
+def decision(step: "Step", gate: Decision) -> Html:
+    """Show the decision of a run's last gate: how much of all checks of the run passed, why, and what is next."""
+    verdict, why = step.verdict()
+    found = [*{**step.recorded(), **statuses(gate)}.values()]
+    share = found.count(Status.PASS.value) / len(found)
+    sound = verdict is Verdict.GO and not gate.excused and share >= 0.95
+    level = "high" if sound else "limited" if verdict.value in GOING_ON else "none"
+    others = [f"{found.count(s.value)} {s.value}" for s in ORDER if s is not Status.PASS and s.value in found]
+    told = f"{percent(share)} of the {len(found)} checks of this run passed"
+    todo = command(gate.blockers[0], step.params_file) if gate.blockers else "Train the model on the feature store."
+    rows: list[list[object]] = [
+        ["decision", verdict.value],
+        ["confidence", f"{level}: {', '.join([told, *others])}"],
+        ["reasoning", why],
+        ["next action", todo if verdict.value in GOING_ON or gate.blockers else "See the steps that are not GO."],
+    ]
+    return table(rows, ["", "this run"], "Decision")
