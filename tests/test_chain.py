@@ -172,12 +172,11 @@ def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
 
 def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_degraded(tmp_path):
     more = "thresholds: {usage_rate: {minimum: 1.01}}\noverride: {gate: phase3, by: Ann Boss, reason: model is due}"
-    small = Small.make(tmp_path, state="complete", more=more)
+    small = Small.make(tmp_path, state="complete", more=f"{more}\nfirst_step: phase3_validation")
     assert small.courtbook("prepare", small.params).returncode == 0
     done = small.run()
     assert done.returncode == 1, done.stdout + done.stderr
-    verdicts = [line.split()[1] for line in done.stdout.splitlines()[:7]]
-    assert verdicts == ["GO", "GO", *["DEGRADED"] * 5]
+    assert [line.split()[1] for line in done.stdout.splitlines()[:5]] == ["DEGRADED"] * 5
     assert "\nDEGRADED  small" in done.stdout
     assert json.loads((small.latest / "manifest.json").read_text())["verdict"] == "DEGRADED"
     gate = Ledger(small.latest / "ledger.jsonl").last("gate", gate="phase3")
