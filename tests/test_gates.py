@@ -62,7 +62,7 @@ SILENT = decided(result("a", PASS), more=("b",))
         (
             decided(result("a", PASS, "t"), result("b", WARN, "t", MILD), result("c", NO_DATA, "t", MILD)),
             Verdict.GO,
-            "all 1 critical checks of 3 passed, 2 with a warning",
+            "all 1 critical checks of 3 passed, 1 with a warning, 1 without data",
             (),
         ),
         (
