@@ -97,7 +97,7 @@ def test_a_sound_month_passes_everything(sound_weeks: dict[str, dict[str, CheckR
 def test_every_result_shows_what_was_counted_and_asked_for(
     sound_weeks: dict[str, dict[str, CheckResult]],
 ) -> None:
-    without_sql = {"tables", "columns", "types", "processors"}
+    without_sql = {"tables", "columns", "types", "processors", "bootstrap"}
     for name, found in sound_weeks["spring"].items():
         record = found.record()
         assert record["id"] == name
@@ -193,6 +193,26 @@ INJECTED: dict[str, tuple[list[str], dict[str, str]]] = {
     "a game on two dates": (
         [f"UPDATE {BDL} SET game_date = DATE '2024-03-06' WHERE {one(BDL)}"],
         {"raw_sizes.bdl_player_boxscores": "FAIL"},
+    ),
+    "a schedule that is behind": (
+        ["UPDATE nba_raw.nbac_schedule SET game_status = 1 WHERE game_date >= DATE '2024-03-12'"],
+        {"unplayed": "FAIL", "raw_uncounted": "FAIL"},
+    ),
+    "a row without a date": (
+        [f"INSERT INTO {PGS} BY NAME SELECT * REPLACE (NULL AS game_date) FROM {PGS} LIMIT 1"],
+        {"misdated": "FAIL"},
+    ),
+    "a row of the next century": (
+        [f"INSERT INTO {STORE} BY NAME SELECT * REPLACE (DATE '2124-03-05' AS game_date) FROM {STORE} LIMIT 1"],
+        {"misdated": "FAIL"},
+    ),
+    "values that are not the box score's": (
+        [f"UPDATE {PGS} SET assists = assists + 1 WHERE {one(PGS)}"],
+        {"values.player_game_summary": "FAIL"},
+    ),
+    "home and away swapped in a team row": (
+        [f"UPDATE {OFFENSE} SET home_game = NOT home_game WHERE {one(OFFENSE)}"],
+        {"values.team_offense_game_summary": "FAIL"},
     ),
     # rows and dates
     "dates emptied": (
@@ -420,7 +440,7 @@ def test_damage_turns_the_right_checks_red(
 
 def test_every_check_is_turned_red_by_something() -> None:
     reddened = {name for _, expected in INJECTED.values() for name in expected}
-    kinds = {name.partition(".")[0] for name in reddened} | {"processors_ready"}
+    kinds = {name.partition(".")[0] for name in reddened} | {"processors_ready", "bootstrap"}
     assert {name.partition(".")[0] for name in CHECKS} - kinds == set()
     # A statement of its own for a table needs damage of its own.
     own = {check.id for check in CATALOG.checks if check.sql.endswith(f"/{check.table}")}

@@ -16,6 +16,7 @@ PARAMETERS = {
     "dates": "ARRAY<DATE>", "first_date": "DATE", "last_date": "DATE", "history_from": "DATE", "seasons_from": "DATE",
     "skip_days": "INT64", "min_games": "INT64", "bootstrap_days": "INT64", "last_season": "INT64",
     "processed_at": "TIMESTAMP", "games": "ARRAY<STRING>", "counts": "BOOL", "day": "DATE",
+    "range_start": "DATE", "range_end": "DATE",
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def statements():
             yield pytest.param("profile.sql", names, id=f"{name}-{table.name}")
     for check in CATALOG.checks:
         if check.sql:
-            names = {"table": CATALOG.tables.get(check.table)}
+            names = {"table": CATALOG.tables.get(check.table), "catalog": CATALOG}
             yield pytest.param(f"checks/{check.sql}.sql", names, id=f"check-{check.id}")
     for path in chain(SQL.glob("views/*.sql"), SQL.glob("incident/*.sql"), SQL.glob("calendar.sql")):
         yield pytest.param(path.relative_to(SQL).as_posix(), {}, id=path.stem)

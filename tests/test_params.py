@@ -23,7 +23,7 @@ OVERRIDE: dict[str, Any] = {"gate": "phase3", "by": "Ann", "reason": "the season
 
 # The breaks of lines that only Unicode knows have a test of their own.
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x85\u2028\u2029"), max_size=30)
-BOUND = st.none() | st.floats(allow_nan=False)
+BOUND = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 IDS = st.sampled_from(["usage_rate", "rows.player_game_summary", "null", "on", "reason", "until.by"])
 WORDS = TEXT.filter(lambda text: text.strip() != "")
 
@@ -64,7 +64,9 @@ def params(draw: st.DrawFn) -> Params:
         "thresholds": draw(
             st.dictionaries(
                 IDS,
-                st.fixed_dictionaries({"minimum": BOUND, "maximum": BOUND}),
+                st.fixed_dictionaries({"minimum": BOUND, "maximum": BOUND}).filter(
+                    lambda bounds: bounds != {"minimum": None, "maximum": None}
+                ),
             )
         ),
         "waivers": draw(
@@ -186,6 +188,9 @@ def test_defaults_are_the_cautious_ones() -> None:
         {"source": {"path": "x"}},
         {"thresholds": {"usage_rate": {"minimum": "much"}}},
         {"thresholds": {"usage_rate": 0.5}},
+        {"thresholds": {"usage_rate": {}}},
+        {"thresholds": {"usage_rate": {"minimum": float("-inf")}}},
+        {"thresholds": {"usage_rate": {"maximum": float("nan")}}},
         {"backfill": {"mode": "everything"}},
         {"backfill": {"mode": True}},
         {"warehouse": {"path": "x", "timeout": 0}},

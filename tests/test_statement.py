@@ -249,8 +249,12 @@ for _table in CATALOG.tables.values():
 for _check in CATALOG.checks:
     if _check.sql:
         STATEMENTS[f"check/{_check.id}"] = (
-            render("nba", f"checks/{_check.sql}.sql", table=CATALOG.tables.get(_check.table)),
-            CALENDAR.values(CALENDAR.dates()),
+            render("nba", f"checks/{_check.sql}.sql", table=CATALOG.tables.get(_check.table), catalog=CATALOG),
+            {
+                **CALENDAR.values(CALENDAR.dates()),
+                "range_start": CALENDAR.dates()[0],
+                "range_end": CALENDAR.dates()[-1],
+            },
         )
 for _file in sorted((SQL / "nba" / "sql" / "views").glob("*.sql")):
     STATEMENTS[f"view/{_file.stem}"] = (

@@ -20,10 +20,9 @@ from courtbook.warehouse.opening import open_warehouse
 
 def make_scope(warehouse: Warehouse, calendar: Calendar, params: Params, gates: Iterable[str]) -> Scope:
     """Return what the checks of some gates look at; reads the baseline run if the parameters name one."""
-    catalog = load_catalog()
-    declared = [check for gate in gates for check in catalog.checks_of(gate)]
+    declared = [check for gate in gates for check in load_catalog().checks_of(gate)]
     recorded = recorded_values(Path(params.baseline)) if params.baseline else None
-    return Scope(catalog, warehouse, calendar, params, declared=declared, recorded=recorded)
+    return Scope(load_catalog(), warehouse, calendar, params, declared=declared, recorded=recorded)
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,11 @@ class Catalog:
         return tuple(check for check in self.checks if check.phase == phase)
 
     @property
+    def phases(self) -> tuple[str, ...]:
+        """The gates that checks belong to, in the order of the runbook."""
+        return tuple(dict.fromkeys(check.phase for check in self.checks))
+
+    @property
     def processed(self) -> tuple[Table, ...]:
         """The tables that processors write, in the order of the catalog."""
         return self.layer(Layer.PHASE3) + self.layer(Layer.PHASE4)

@@ -105,9 +105,7 @@ def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson
 def check(
     params_file: ParamsFile,
     settings: Settings = None,
-    phase: Annotated[
-        str | None, typer.Option("--phase", metavar="PHASE", help="preflight, 3, 4 or ml; without it all of them")
-    ] = None,
+    phase: Annotated[str, typer.Option("--phase", metavar="PHASE", help="preflight, 3, 4 or ml; else all")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Run the checks alone, read-only; the exit status is the verdict."""
@@ -115,12 +113,11 @@ def check(
     from courtbook.checks.result import Verdict
 
     gates = {"preflight": "preflight", "3": "phase3", "4": "phase4", "ml": "ml"}
-    chosen = (phase or "").removeprefix("phase")
-    if phase is not None and chosen not in gates:
-        raise ParameterError(
-            "There is no such phase.", where=f"--phase {phase}", next_action=f"Known: {', '.join(gates)}."
-        )
-    audit = run_audit(_load(params_file, settings), gates.values() if phase is None else [gates[chosen]])
+    chosen = phase.removeprefix("phase")
+    if phase and chosen not in gates:
+        known = f"Known: {', '.join(gates)}."
+        raise ParameterError("There is no such phase.", where=f"--phase {phase}", next_action=known)
+    audit = run_audit(_load(params_file, settings), [gates[chosen]] if phase else gates.values())
     if as_json:
         typer.echo(json.dumps(audit.record(), indent=1, ensure_ascii=False))
     else:

@@ -56,12 +56,12 @@ class Decision:
         if self.verdict is Verdict.GO:
             critical = sum(result.check.severity is Severity.CRITICAL for result in self.results)
             empty = sum(result.status is Status.NO_DATA for result in self.warnings)
-            counts = (
-                (len(self.warnings) - empty, "with a warning"),
-                (empty, "without data"),
-                (len(self.excused), "accepted by name"),
-            )
-            noted = [f"{number} {words}" for number, words in counts if number]
+            counts = {
+                "with a warning": len(self.warnings) - empty,
+                "without data": empty,
+                "accepted by name": len(self.excused),
+            }
+            noted = [f"{number} {words}" for words, number in counts.items() if number]
             passed = "all critical checks" if self.excused else f"all {critical} critical checks"
             return f"{passed} of {len(self.results)} passed" + "".join(f", {item}" for item in noted)
         about = f" in {', '.join(self.tables)}" if self.tables else f": {', '.join(r.check.id for r in self.blockers)}"

@@ -24,6 +24,7 @@ def _confirmed(value: bool) -> bool:
     return value
 
 
+Confirmed = Annotated[bool, AfterValidator(_confirmed)]
 Day = Annotated[date, BeforeValidator(_iso_date)]
 StepName = Literal[
     "preflight",
@@ -98,8 +99,14 @@ class BackfillParams(_Strict):
 class ThresholdParams(_Strict):
     """Another threshold for one check; the override shows in the record."""
 
-    minimum: float | None = Field(None, description="smallest value that passes", strict=False)
-    maximum: float | None = Field(None, description="largest value that passes", strict=False)
+    minimum: float | None = Field(None, description="smallest value that passes", strict=False, allow_inf_nan=False)
+    maximum: float | None = Field(None, description="largest value that passes", strict=False, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _something(self) -> "ThresholdParams":
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("give a minimum or a maximum")
+        return self
 
 
 Words = Annotated[str, Field(pattern=r"\S")]
@@ -116,12 +123,8 @@ class WaiverParams(_Strict):
 class AcceptParams(_Strict):
     """Option A: a table may stay incomplete, because something stands in for it."""
 
-    minimum: float = Field(
-        0.5, ge=0.5, le=1.0, description="covered share of the dates that must be there all the same"
-    )
-    fallback_confirmed: Annotated[bool, AfterValidator(_confirmed)] = Field(
-        description="that the fallback was confirmed; only `true` is accepted"
-    )
+    minimum: float = Field(0.5, ge=0.5, le=1.0, description="covered share of the dates that must be there")
+    fallback_confirmed: Confirmed = Field(description="that the fallback was confirmed; only `true` is accepted")
     by: Words = Field(description="who accepts it")
     reason: Words = Field(description="why")
 
@@ -174,9 +177,15 @@ class Params(_Strict):
             raise ValueError(f"first_step {self.first_step} comes after last_step {self.last_step}")
         return self
 
-    def digest(self) -> str:
+    def judged(self) -> str:
+        """Return the digest of what a gate's decision rests on: runs that differ in it share no decision."""
+        rests_on = {"warehouse", "range", "bootstrap_days", "thresholds", "waivers", "accept", "baseline"}
+        return self.digest(without=set(Params.model_fields) - rests_on)
+
+    def digest(self, *, without: set[str] | None = None) -> str:
         """Return the SHA-256 of the resolved parameters, as canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        content = self.model_dump(mode="json", exclude=without)
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self) -> str:

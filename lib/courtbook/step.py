@@ -55,6 +55,7 @@ class Step:
     ) -> None:
         self.catalog: Catalog = load_catalog()
         self.definition = self.catalog.step(name)
+        self.title = self.definition.title
         self.params = params
         self.run = run
         self.attempt = attempt
@@ -106,11 +107,6 @@ class Step:
             write_once(run / RUN_PARAMS, params.to_yaml())
         return step
 
-    @property
-    def title(self) -> str:
-        """Title of the step."""
-        return self.definition.title
-
     def facts(self) -> dict[str, str]:
         """Return what a reader needs to know first."""
         days = self.calendar.days
@@ -149,7 +145,7 @@ class Step:
         """Run the checks of a gate, decide it and put the decision on record."""
         decision = evaluate(gate, make_scope(self.warehouse, self.calendar, self.params, [gate]))
         self.decisions.append(decision)
-        self.ledger.append("gate", step=self.definition.name, **decision.record())
+        self.ledger.append("gate", step=self.definition.name, scope=self.params.judged(), **decision.record())
         return decision
 
     def plan(self, layer: Layer, coverage: Mapping[str, Coverage]) -> Plan:
@@ -177,7 +173,7 @@ class Step:
                 plan,
                 self.warehouse,
                 self.calendar,
-                permit=lambda: require_go(gate, self.ledger.last("gate", gate=gate)),
+                permit=lambda: require_go(gate, self.ledger.last("gate", gate=gate, scope=self.params.judged())),
                 batch_size=self.params.backfill.dates_per_batch,
                 record=self._record_batch,
             )
@@ -237,9 +233,16 @@ class Step:
     def review(self) -> list[Mapping[str, Any]]:
         """Return the last verdict of every earlier step of this run; a step without one is INTERRUPTED.
 
-        All of them must be GO for this step to be GO.
+        All of them must be GO for this step to be GO. A verdict counts only for the warehouse, range and rules of this
+        step, and only while no later attempt at its step was begun.
         """
-        last = {item["step"]: item for item in self.history()}
+        events = self.ledger.events()
+        begun = {item["data"]["step"]: item["data"]["attempt"] for item in events if item["kind"] == "step_opened"}
+        last = {
+            item["step"]: item
+            for item in self.history()
+            if item.get("scope") == self.params.judged() and item["attempt"] == begun.get(item["step"])
+        }
         names = [step.name for step in self.catalog.steps]
         earlier = names[names.index(self.params.first_step) : names.index(self.definition.name)]
         absent = {
@@ -312,6 +315,7 @@ class Step:
             "step_concluded",
             step=self.definition.name,
             attempt=self.attempt.name,
+            scope=self.params.judged(),
             verdict=verdict.value,
             why=why,
             seconds=seconds,

@@ -42,8 +42,10 @@ def _counted(scope: Scope, check: Check) -> Measured:
         row = parts[["numerator", "denominator"]].sum(min_count=1)
         sql, job, detail = scope.statement([check]).sql, read.job, ""
     else:
-        statement = render(scope.catalog.domain, f"checks/{check.sql}.sql", table=scope.catalog.tables.get(check.table))
-        frame = scope.warehouse.query(statement, scope.calendar.values(scope.calendar.dates()))
+        names = {"table": scope.catalog.tables.get(check.table), "catalog": scope.catalog}
+        statement = render(scope.catalog.domain, f"checks/{check.sql}.sql", **names)
+        span = {"range_start": scope.params.range.start, "range_end": scope.params.range.end}
+        frame = scope.warehouse.query(statement, {**scope.calendar.values(scope.calendar.dates()), **span})
         row, sql, job = frame.iloc[0], statement.sql, str(frame.attrs.get("job", ""))
         detail = str(row["detail"]) if isinstance(row.get("detail"), str) else ""
     numerator, denominator = (None if pd.isna(row[name]) else float(row[name]) for name in ("numerator", "denominator"))
@@ -81,6 +83,10 @@ def _regression(scope: Scope, check: Check) -> Measured:
     of = {item.id: item for item in scope.catalog.checks}[check.of]
     now = _counted(scope, of)
     job = now.job
+    played = int(scope.profile(of).frame["date_count"].sum())
+    if played < check.values["dates"]:
+        few = f"{played} game dates in the range, {check.values['dates']} are needed"
+        return Measured(now.value, None, None, few, sql=now.sql, job=job)
     if scope.recorded is not None:
         base, against = scope.recorded.get(of.id), "the named run"
     else:
@@ -187,6 +193,10 @@ def _per_game(scope: Scope, check: Check, read: Coverage) -> Measured:
     return _count(len(odd), len(due), dates=tuple(odd["day"]))
 
 
+def _bootstrap(scope: Scope, check: Check) -> Measured:
+    return _count(scope.params.bootstrap_days, 1)
+
+
 def _tables(scope: Scope, check: Check) -> Measured:
     there = scope.columns()
     absent = [table.full_name for table in scope.catalog.tables.values() if table.full_name not in there]
@@ -244,6 +254,7 @@ MEASURES: Mapping[str, Callable[[Scope, Check], Measured]] = {
     "foreign": _of_coverage(_foreign),
     "in bootstrap": _of_coverage(_in_bootstrap),
     "per game": _of_coverage(_per_game),
+    "bootstrap": _bootstrap,
     "tables": _tables,
     "columns": _columns,
     "types": _types,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -89,15 +90,13 @@ class Scope:
         inputs : bool
             Whether the inputs have to be read: without them no date is stale.
         """
-        table = self.catalog.tables[name]
+        read = partial(read_coverage, self.warehouse, self.catalog.tables[name], self.calendar)
         try:
-            return self._once(("coverage", name), lambda: read_coverage(self.warehouse, table, self.calendar))
+            return self._once(("coverage", name), read)
         except CourtbookError as error:
             if inputs or error.reason is not Reason.QUERY_FAILED:
                 raise
-        return self._once(
-            ("coverage", name, "alone"), lambda: read_coverage(self.warehouse, table, self.calendar, inputs=False)
-        )
+        return self._once(("coverage", name, "alone"), partial(read, inputs=False))
 
     def columns(self) -> Mapping[str, Mapping[str, str]]:
         """Return the columns that exist, with their types, by ``dataset.table``."""

@@ -211,6 +211,12 @@ def banner(step: "Step") -> Html:
     return Html(_box(verdict.value, f"{step.title}: {why}"), f"{verdict.value}  {step.title}: {why}")
 
 
+def gates(decided: Sequence[Decision]) -> Html:
+    """Show what several gates say, a row each."""
+    rows = [[item.gate, item.verdict.value, item.words()] for item in decided]
+    return table(rows, ["gate", "verdict", "why"], "Gates")
+
+
 def history(steps: Sequence[Mapping[str, Any]]) -> Html:
     """Show the verdicts of the steps of a run."""
     rows = [[item["step"], item["attempt"], item["verdict"], item["why"]] for item in steps]
@@ -284,10 +290,5 @@ def decision(step: "Step", gate: Decision) -> Html:
     others = [f"{found.count(s.value)} {s.value}" for s in ORDER if s is not Status.PASS and s.value in found]
     told = f"{percent(share)} of the {len(found)} checks of this run passed"
     todo = command(gate.blockers[0], step.params_file) if gate.blockers else "Train the model on the feature store."
-    rows: list[list[object]] = [
-        ["decision", verdict.value],
-        ["confidence", f"{level}: {', '.join([told, *others])}"],
-        ["reasoning", why],
-        ["next action", todo if verdict.value in GOING_ON or gate.blockers else "See the steps that are not GO."],
-    ]
-    return table(rows, ["", "this run"], "Decision")
+    rows = {"decision": verdict.value, "confidence": f"{level}: {', '.join([told, *others])}", "reasoning": why}
+    return table([*rows.items(), ("next action", todo)], ["", "this run"], "Decision")

@@ -8,7 +8,8 @@ actual AS (
     {{ table.date_column }} AS day,
     {{ table.entity_column }} AS entity,
     COUNT(*) AS copies,
-    MIN(processed_at) AS processed_at
+    -- A row that does not say when it was made may be older than anything.
+    MIN(COALESCE(processed_at, TIMESTAMP_SECONDS(0))) AS processed_at
   FROM {{ table.full_name }}
   WHERE {{ table.date_column }} BETWEEN @first_date AND @last_date
   GROUP BY day, entity

@@ -30,15 +30,16 @@ means AS (
 
 dates AS (
   SELECT
+    COUNT(*) AS row_count,
     COUNTIF(ABS(c.points_avg_last_10 - m.through) < ABS(c.points_avg_last_10 - m.before)) AS nearer,
     COUNTIF(m.through != m.before) AS judged
   FROM nba_precompute.player_daily_cache AS c
-  JOIN means AS m ON m.game_date = c.cache_date AND m.player_lookup = c.player_lookup
+  LEFT JOIN means AS m ON m.game_date = c.cache_date AND m.player_lookup = c.player_lookup
   WHERE c.cache_date BETWEEN @first_date AND @last_date
   GROUP BY c.cache_date
 )
 
 SELECT
-  SUM(IF(nearer >= 0.75 * judged, nearer, 0)) AS numerator,
-  SUM(judged) AS denominator
+  SUM(IF(judged > 0 AND nearer >= 0.75 * judged, nearer, 0)) AS numerator,
+  SUM(row_count) AS denominator
 FROM dates

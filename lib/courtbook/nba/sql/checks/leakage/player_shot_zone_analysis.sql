@@ -32,15 +32,16 @@ shares AS (
 
 dates AS (
   SELECT
+    COUNT(*) AS row_count,
     COUNTIF(ABS(c.paint_rate_last_10 - s.through) < ABS(c.paint_rate_last_10 - s.before)) AS nearer,
     COUNTIF(s.through != s.before) AS judged
   FROM nba_precompute.player_shot_zone_analysis AS c
-  JOIN shares AS s ON s.game_date = c.analysis_date AND s.player_lookup = c.player_lookup
+  LEFT JOIN shares AS s ON s.game_date = c.analysis_date AND s.player_lookup = c.player_lookup
   WHERE c.analysis_date BETWEEN @first_date AND @last_date
   GROUP BY c.analysis_date
 )
 
 SELECT
-  SUM(IF(nearer >= 0.75 * judged, nearer, 0)) AS numerator,
-  SUM(judged) AS denominator
+  SUM(IF(judged > 0 AND nearer >= 0.75 * judged, nearer, 0)) AS numerator,
+  SUM(row_count) AS denominator
 FROM dates

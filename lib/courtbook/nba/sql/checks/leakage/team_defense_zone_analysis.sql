@@ -28,15 +28,16 @@ means AS (
 
 dates AS (
   SELECT
+    COUNT(*) AS row_count,
     COUNTIF(ABS(c.opponent_points_per_game - m.through) < ABS(c.opponent_points_per_game - m.before)) AS nearer,
     COUNTIF(m.through != m.before) AS judged
   FROM nba_precompute.team_defense_zone_analysis AS c
-  JOIN means AS m ON m.game_date = c.analysis_date AND m.team_abbr = c.team_abbr AND m.unknown = 0
+  LEFT JOIN means AS m ON m.game_date = c.analysis_date AND m.team_abbr = c.team_abbr AND m.unknown = 0
   WHERE c.analysis_date BETWEEN @first_date AND @last_date
   GROUP BY c.analysis_date
 )
 
 SELECT
-  SUM(IF(nearer >= 0.75 * judged, nearer, 0)) AS numerator,
-  SUM(judged) AS denominator
+  SUM(IF(judged > 0 AND nearer >= 0.75 * judged, nearer, 0)) AS numerator,
+  SUM(row_count) AS denominator
 FROM dates
