@@ -479,3 +479,35 @@ def test_a_named_run_is_what_regressions_compare_with(project: Project) -> None:
     assert found["assisted_regression"].detail == "DEGRADATION against the named run"
     assert found["minutes_regression"].detail == "OK against the named run"
     step.conclude()
+
+
+def test_a_decision_over_another_range_or_other_rules_opens_nothing(project: Project) -> None:
+    for changed in ({"range.end": "2024-03-19"}, {"thresholds": {"points": {"minimum": 0.5}}}, {"bootstrap_days": 10}):
+        assert project.open("phase3_validation", **changed).check("phase3").verdict is Verdict.GO
+        step = project.open("phase4_backfill")
+        with pytest.raises(GateClosed, match="not decided in this run"):
+            step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
+    assert project.rows(CACHE, "cache_date") == 0
+
+
+def test_what_does_not_bear_on_a_decision_does_not_undo_it(project: Project) -> None:
+    assert project.open("phase3_validation", dry_run=True, operator="Ann").check("phase3").verdict is Verdict.GO
+    step = project.open("phase4_backfill")
+    assert step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4))).succeeded
+
+
+def test_sign_off_counts_verdicts_over_its_own_range_only(project: Project) -> None:
+    step = project.open("preflight", **{"range.end": "2024-03-19"})
+    step.check("preflight")
+    step.conclude()
+    assert project.open("sign_off").review()[0]["verdict"] == "INTERRUPTED"
+    assert project.open("sign_off", **{"range.end": "2024-03-19"}).review()[0]["verdict"] == "GO"
+
+
+def test_a_later_attempt_without_a_verdict_takes_the_earlier_one_away(project: Project) -> None:
+    step = project.open("preflight")
+    step.check("preflight")
+    step.conclude()
+    assert project.open("sign_off").review()[0]["verdict"] == "GO"
+    project.open("preflight").check("preflight")
+    assert project.open("sign_off").review()[0]["verdict"] == "INTERRUPTED"

@@ -529,3 +529,27 @@ def test_a_processor_that_cannot_be_translated_is_no_pass(
     looking = scope_of(warehouse_params)
     monkeypatch.setattr(measures, "render", lambda *_, **__: Statement("insert.sql", "INSERT INTO ((("))
     assert run_check(looking, CHECKS["processors_ready"]).status is Status.ERROR
+
+
+@pytest.mark.parametrize("crash", [ZeroDivisionError, RuntimeError, MemoryError, AssertionError])
+def test_a_measure_that_crashes_is_an_error_and_the_others_still_report(
+    league_warehouse: Path, warehouse_params: Params, monkeypatch: pytest.MonkeyPatch, crash: type[Exception]
+) -> None:
+    def broken(*_: object) -> measures.Measured:
+        raise crash("it broke")
+
+    monkeypatch.setitem(measures.MEASURES, "tables", broken)
+    wanted = [CHECKS["tables_exist"], CHECKS["columns_exist"]]
+    found = [item.status for item in run_checks(scope_of(warehouse_params, wanted), wanted)]
+    assert found == [Status.ERROR, Status.PASS]
+
+
+def test_another_bootstrap_is_seen_unless_its_threshold_is_changed_by_name(
+    league_warehouse: Path, warehouse_params: Params
+) -> None:
+    longer = warehouse_params.model_copy(update={"bootstrap_days": 60})
+    check = CHECKS["bootstrap"]
+    assert run_check(scope_of(longer, [check]), check).status is Status.FAIL
+    named = longer.model_copy(update={"thresholds": {"bootstrap": ThresholdParams(maximum=60)}})
+    allowed = run_check(scope_of(named, [check]), check)
+    assert (allowed.status, allowed.overridden) == (Status.PASS, True)
