@@ -39,6 +39,10 @@ class Calendar:
         """Return the game dates; only those outside the bootstrap if asked."""
         return tuple(item.day for item in self.days if not (after_bootstrap and self.in_bootstrap(item)))
 
+    def bootstrap(self) -> frozenset[date]:
+        """Return the game dates inside the bootstrap."""
+        return frozenset(item.day for item in self.days if self.in_bootstrap(item))
+
     def seasons(self) -> tuple[int, ...]:
         """Return the starting years of the seasons."""
         return tuple(sorted({item.season for item in self.days}))

@@ -135,7 +135,7 @@ def _state(row: Any, allow_extra: bool) -> DateState:
     return DateState.PARTIAL if row.found_rows else DateState.MISSING
 
 
-def _why(row: Any, bootstrap: set[date]) -> str:
+def _why(row: Any, bootstrap: frozenset[date]) -> str:
     if row.state is DateState.STALE:
         return f"older than {row.newer_inputs}"
     if row.state is DateState.EMPTY_BY_RULE:
@@ -185,7 +185,7 @@ def read_coverage(
     )
     if len(rest):
         frame = pd.concat([frame, rest]).sort_values("day", ignore_index=True)
-    bootstrap = set(calendar.dates()) - set(calendar.dates(after_bootstrap=True))
+    bootstrap = calendar.bootstrap()
     frame["why"] = [_why(row, bootstrap) for row in frame.itertuples(index=False)]
     frame = frame.drop(columns="newer_inputs")
     if table.layer is Layer.PHASE4:

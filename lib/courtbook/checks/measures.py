@@ -167,16 +167,14 @@ def _weeks(scope: Scope, check: Check, read: Coverage) -> Measured:
 
 
 def _in_bootstrap(scope: Scope, check: Check, read: Coverage) -> Measured:
-    bootstrap = set(scope.calendar.dates()) - set(scope.calendar.dates(after_bootstrap=True))
-    held = read.frame[read.frame["day"].isin(bootstrap) & (read.frame["actual_rows"] > 0)]
+    held = read.frame[read.frame["day"].isin(scope.calendar.bootstrap()) & (read.frame["actual_rows"] > 0)]
     return _count(int(held["actual_rows"].sum()), read.dates_with_data, dates=tuple(held["day"]))
 
 
 def _unexpected(scope: Scope, check: Check, read: Coverage) -> Measured:
-    bootstrap = set(scope.calendar.dates()) - set(scope.calendar.dates(after_bootstrap=True))
     dates = read.dates_in(DateState.UNEXPECTED)
     if read.table.expected.after_bootstrap:  # rows in the bootstrap have a check of their own
-        dates = tuple(day for day in dates if day not in bootstrap)
+        dates = tuple(day for day in dates if day not in scope.calendar.bootstrap())
     return _count(len(dates), read.dates_with_data, dates=dates)
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import yaml
 
+from courtbook.audit import run_audit
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Layer, load_catalog
 from courtbook.checks.result import Status
-from courtbook.checks.runner import run_checks
-from courtbook.checks.scope import Scope
 from courtbook.coverage import read_all
 from courtbook.errors import ParameterError
 from courtbook.params import Params
@@ -107,9 +106,8 @@ def inject(warehouse: Warehouse, calendar: Calendar, fault: Fault) -> None:
 
 def statuses(params: Params) -> dict[str, Status]:
     """Run the checks of all gates and return the status of each."""
-    catalog, warehouse = load_catalog(), open_warehouse(params)
-    scope = Scope(catalog, warehouse, read_calendar(warehouse, params), params, declared=catalog.checks)
-    return {result.check.id: result.status for result in run_checks(scope, catalog.checks)}
+    audit = run_audit(params, load_catalog().phases)
+    return {result.check.id: result.status for decision in audit.decisions for result in decision.results}
 
 
 def rehearse(params: Params, fault: Fault, copy: Path, before: Mapping[str, Status] | None = None) -> Rehearsal:

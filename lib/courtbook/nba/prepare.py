@@ -162,7 +162,7 @@ def lost_dates(calendar: Calendar) -> dict[str, Sequence[date]]:
     The numbers are those of the incident, in proportion where the calendar is shorter than the incident's.
     """
     target = calendar.dates(after_bootstrap=True)
-    bootstrap = sorted(set(calendar.dates()) - set(target))
+    bootstrap = sorted(calendar.bootstrap())
     target_then, bootstrap_then = _INCIDENT["dates"]
     lost: dict[str, Sequence[date]] = {}
     for name, (of_target, of_bootstrap) in LOST.items():

@@ -37,7 +37,4 @@ dates AS (
   GROUP BY c.analysis_date
 )
 
-SELECT
-  SUM(IF(judged > 0 AND nearer >= 0.75 * judged, nearer, 0)) AS numerator,
-  SUM(row_count) AS denominator
-FROM dates
+{% include 'shared/leaked_rows.sql' %}
