@@ -36,7 +36,8 @@ def lines(ledger: Ledger) -> list[str]:
 
 
 def assert_broken(ledger: Ledger) -> None:
-    for read in (ledger.events, lambda: ledger.last("gate")):
+    fresh = Ledger(ledger.path)  # what a Ledger has verified once it does not read again
+    for read in (fresh.events, lambda: fresh.last("gate"), lambda: fresh.append("gate")):
         with pytest.raises(CourtbookError) as caught:
             read()
         assert caught.value.reason is Reason.LEDGER_BROKEN
@@ -104,12 +105,57 @@ def test_bytes_that_are_not_text_are_found(ledger: Ledger) -> None:
     assert_broken(ledger)
 
 
-def test_a_torn_last_line_is_found_and_stays_found(ledger: Ledger) -> None:
-    ledger.path.write_bytes(ledger.path.read_bytes()[:-20])
-    assert_broken(ledger)
-    with pytest.raises(CourtbookError, match="changed or torn"):
-        ledger.append("gate", gate="phase3", verdict="GO")  # nothing is added to what cannot be trusted
-    assert_broken(ledger)
+@pytest.mark.parametrize("cut", [1, 20, 150])
+def test_a_torn_last_line_is_cut_off_and_that_is_on_record(ledger: Ledger, cut: int) -> None:
+    ledger.path.write_bytes(ledger.path.read_bytes()[:-cut])
+    reader = Ledger(ledger.path)
+    assert [event["data"]["number"] for event in reader.events()] == list(range(ROUNDS - 1))
+    Ledger(ledger.path).append("gate", number=99)
+    kinds = [event["kind"] for event in reader.events()]
+    assert kinds == ["gate"] * (ROUNDS - 1) + ["torn_line", "gate"]
+    assert reader.last("torn_line")["bytes"] > 0  # type: ignore[index]
+    assert reader.last("gate") == {"number": 99}
+
+
+def test_a_writer_that_is_killed_at_any_moment_leaves_a_ledger_that_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    code = APPENDER.replace("range(60)", "range(10**6)")
+    for _ in range(3):
+        before = len(Ledger(path).events())
+        writer = subprocess.Popen([sys.executable, "-c", code, str(path), "a"])
+        while len(Ledger(path).events()) < before + 20:
+            assert writer.poll() is None
+        writer.kill()
+        writer.wait()
+        Ledger(path).append("after", before=before)
+        assert Ledger(path).last("after") == {"before": before}
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from courtbook.errors import CourtbookError
+from courtbook.evidence.ledger import Ledger
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ledger = Ledger(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (ledger.path.stat().st_size + 500, -1))
+try:
+    for number in range(10):
+        ledger.append("note", number=number)
+except CourtbookError as error:
+    print(error.reason.code, number)
+"""
+
+
+def test_a_disk_that_is_full_tears_no_line(ledger: Ledger) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, str(ledger.path)], capture_output=True, text=True, check=True)
+    reason, number = done.stdout.split()
+    assert reason == "disk_full"
+    assert int(number) >= 1
+    assert ledger.path.read_bytes().endswith(b"\n")
+    ledger.append("note", number="there is room again")
+    noted = [event["data"]["number"] for event in Ledger(ledger.path).events()[ROUNDS:]]
+    assert noted == [*range(int(number)), "there is room again"]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import socket
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -34,31 +35,55 @@ def _user() -> str:
         return str(os.getuid())
 
 
-@dataclass(frozen=True)
 class Ledger:
-    """An append-only file of events: ``ledger.jsonl`` of a run, made by the first event."""
+    """An append-only file of events: ``ledger.jsonl`` of a run, made by the first event.
 
-    path: Path
+    What was read once is not read again: each call reads and verifies only what has come since. Safe for threads, and
+    for other processes that append too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: list[Event] = []
+        self._size = 0
+        self._turn = threading.RLock()
 
     def append(self, kind: str, **data: object) -> None:
-        """Add an event and force it to the disk; safe against another process that appends too."""
-        with self.path.open("a+b") as file:
+        """Add an event and force it to the disk, the whole line or nothing.
+
+        What a writer that died left of a line is cut off, and that is put on record too.
+        """
+        with self._turn, self.path.open("a+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            events = self._read(file.read())
-            event: dict[str, Any] = {
-                "kind": kind,
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "host": socket.gethostname(),
-                "user": _user(),
-                "process": os.getpid(),
-                "previous": events[-1]["hash"] if events else _START,
-                "data": data,
-            }
-            line = canonical_json({**event, "hash": _digest(event)}) + "\n"
-            file.write(line.encode())
-            file.flush()
+            if torn := self._catch_up(file):
+                os.ftruncate(file.fileno(), self._size)
+                self._write(file, "torn_line", {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()})
+            self._write(file, kind, data)
+
+    def _write(self, file: FileIO, kind: str, data: Mapping[str, object]) -> None:
+        event: dict[str, Any] = {
+            "kind": kind,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "host": socket.gethostname(),
+            "user": _user(),
+            "process": os.getpid(),
+            "previous": self._known[-1]["hash"] if self._known else _START,
+            "data": data,
+        }
+        line = (canonical_json({**event, "hash": _digest(event)}) + "\n").encode()
+        try:
+            while line:
+                line = line[file.write(line) :]
             os.fsync(file.fileno())
+        except OSError as error:
+            os.ftruncate(file.fileno(), self._size)
+            raise CourtbookError(
+                Reason.DISK_FULL,
+                f"The ledger cannot be written: {error.strerror}. The event '{kind}' is not on record.",
+                where=str(self.path),
+                next_action="Make room on the disk, then go on with 'courtbook run --resume RUN'.",
+            ) from error
+        self._catch_up(file)
 
     def events(self) -> tuple[Event, ...]:
         """Read all events and check the chain.
@@ -66,17 +91,25 @@ class Ledger:
         Raises
         ------
         CourtbookError
-            If a line was changed, removed or torn.
+            If a line was changed or removed.
         """
-        return self._read(self.path.read_bytes()) if self.path.exists() else ()
+        with self._turn:
+            if self.path.exists():
+                with self.path.open("rb", buffering=0) as file:
+                    fcntl.flock(file, fcntl.LOCK_SH)
+                    self._catch_up(file)
+            return tuple(self._known)
 
-    def _read(self, content: bytes) -> tuple[Event, ...]:
-        events: list[Event] = []
-        previous = _START
-        *lines, rest = content.split(b"\n")
-        if rest:
-            raise self._broken("its last line has no end")
-        for number, line in enumerate(lines, start=1):
+    def _catch_up(self, file: FileIO) -> bytes:
+        """Read and verify what has come since; return what stands behind the last whole line."""
+        file.seek(0, os.SEEK_END)
+        if file.tell() < self._size:
+            raise self._broken("it is shorter than it was")
+        file.seek(self._size)
+        *lines, rest = file.read().split(b"\n")
+        for line in lines:
+            number = len(self._known) + 1
+            previous = self._known[-1]["hash"] if self._known else _START
             try:
                 event = json.loads(line)
                 stated = event.pop("hash")
@@ -85,16 +118,20 @@ class Ledger:
                 raise self._broken(f"line {number} is no event") from error
             if not known:
                 raise self._broken(f"line {number} is not the one that was written, or one before it is gone")
-            events.append({**event, "hash": stated})
-            previous = stated
-        return tuple(events)
+            self._known.append({**event, "hash": stated})
+            self._size += len(line) + 1
+        return rest
 
     def _broken(self, what: str) -> CourtbookError:
-        what = f"The ledger was changed or torn: {what}."
+        what = f"The ledger was changed: {what}."
         next_action = "Do not trust this run; start a new one."
         return CourtbookError(Reason.LEDGER_BROKEN, what, where=str(self.path), next_action=next_action)
 
+    def data(self, kind: str) -> list[Event]:
+        """Return the data of all events of a kind, oldest first."""
+        return [event["data"] for event in self.events() if event["kind"] == kind]
+
     def last(self, kind: str, **match: object) -> Event | None:
         """Return the data of the last event of a kind whose data agree with ``match``."""
-        found = (event["data"] for event in reversed(self.events()) if event["kind"] == kind)
+        found = reversed(self.data(kind))
         return next((data for data in found if all(data.get(key) == value for key, value in match.items())), None)
