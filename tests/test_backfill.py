@@ -11,10 +11,10 @@ import pytest
 from courtbook.backfill.runner import (
     BackfillReport,
     Batch,
-    replace_dates,
     run_batch,
     run_plan,
 )
+from courtbook.backfill.sql import replace_dates
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Layer, load_catalog
 from courtbook.coverage import DateState, read_all, read_coverage

@@ -308,8 +308,9 @@ WINDOW = re.compile(r"same date|season|[1-9]\d* (days|games)")
 @pytest.mark.parametrize("table", PROCESSED.values(), ids=lambda table: table.name)
 def test_what_a_table_reads_is_declared_with_how_far_it_looks_back(table: Table) -> None:
     for edge in table.edges:
-        # Only what processors write has an age, and only that can be stale.
-        assert bool(edge.window) == (edge.table.layer is not Layer.RAW)
+        assert edge.window or (edge.table.layer is Layer.RAW and table.layer is Layer.PHASE4)
+        # A window of games needs to know whose games they are.
+        assert (edge.by in table.columns) == any(window.endswith("games") for window in edge.window)
         assert all(WINDOW.fullmatch(window) for window in edge.window)
         assert set(edge.join) <= set(edge.table.columns)
         own = {

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from courtbook.catalog import load_catalog
+from courtbook.catalog import Layer, load_catalog
 from courtbook.checks.scope import profiled
 from courtbook.warehouse.statement import render
 
@@ -16,16 +16,19 @@ PARAMETERS = {
     "dates": "ARRAY<DATE>", "first_date": "DATE", "last_date": "DATE", "history_from": "DATE", "seasons_from": "DATE",
     "skip_days": "INT64", "min_games": "INT64", "bootstrap_days": "INT64", "last_season": "INT64",
     "processed_at": "TIMESTAMP", "games": "ARRAY<STRING>", "counts": "BOOL", "day": "DATE",
-    "range_start": "DATE", "range_end": "DATE",
+    "range_start": "DATE", "range_end": "DATE", "rewritten": "ARRAY<STRING>",
 }  # fmt: skip
 
 
 def statements():
     for table in CATALOG.processed:
-        inputs = [edge for edge in table.edges if edge.window]
-        for name, some in (("coverage", inputs), ("coverage", []), ("delete_dates", []), ("insert", [])):
-            ends = "alone" if name == "coverage" and inputs and not some else table.name
-            yield pytest.param(f"{name}.sql", {"table": table, "inputs": some}, id=f"{name}-{table.name}-{ends}")
+        read = [edge for edge in table.edges if edge.window]
+        dated = [edge for edge in read if edge.table.layer is not Layer.RAW]
+        for ends, some, rewritten in (("inputs", dated, False), ("rewritten", read, True), ("alone", [], False)):
+            names = {"table": table, "inputs": some, "rewritten": rewritten}
+            yield pytest.param("coverage.sql", names, id=f"coverage-{table.name}-{ends}")
+        for name in ("delete_dates", "insert"):
+            yield pytest.param(f"{name}.sql", {"table": table}, id=f"{name}-{table.name}")
     for table in CATALOG.tables.values():
         checks = [check for check in CATALOG.checks if check.table == table.name and profiled(check)]
         for name, some in [("profile", checks), *((f"profile-{check.id}", [check]) for check in checks)]:

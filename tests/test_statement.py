@@ -11,7 +11,7 @@ import courtbook
 import duckdb
 import pytest
 from courtbook.calendar import Calendar, GameDay, read_calendar
-from courtbook.catalog import load_catalog
+from courtbook.catalog import Layer, load_catalog
 from courtbook.checks.runner import run_checks
 from courtbook.checks.scope import Scope, profiled
 from courtbook.coverage import read_all
@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 CATALOG = load_catalog()
 SQL = Path(courtbook.__file__).parent
 CALENDAR = Calendar((GameDay(date(2024, 11, 20), 2024, date(2024, 10, 22), 5),), 14)
-VALUES = CALENDAR.values(CALENDAR.dates(), processed_at=datetime(2024, 11, 21))
+VALUES = {**CALENDAR.values(CALENDAR.dates(), processed_at=datetime(2024, 11, 21)), "rewritten": ["x/2024-11-20"]}
 SMALL = st.integers(-12, 12)
 QUICK = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -229,9 +229,11 @@ STATEMENTS: dict[str, tuple[Statement, Mapping[str, Any]]] = {}
 for _table in CATALOG.processed:
     for _name in ("insert.sql", "delete_dates.sql"):
         STATEMENTS[f"{_name}/{_table.name}"] = (render("nba", _name, table=_table), VALUES)
-    for _name, _inputs in (("", [edge for edge in _table.edges if edge.window]), (" alone", [])):
+    _read = [edge for edge in _table.edges if edge.window]
+    _dated = [edge for edge in _read if edge.table.layer is not Layer.RAW]
+    for _name, _inputs, _new in (("", _dated, False), (" rewritten", _read, True), (" alone", [], False)):
         STATEMENTS[f"coverage.sql/{_table.name}{_name}"] = (
-            render("nba", "coverage.sql", table=_table, inputs=_inputs),
+            render("nba", "coverage.sql", table=_table, inputs=_inputs, rewritten=_new),
             VALUES,
         )
 for _table in CATALOG.tables.values():

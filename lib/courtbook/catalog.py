@@ -51,7 +51,11 @@ class Edge:
     ----------
     window : tuple of str
         Which dates of the table count for a date D of its reader: ``same date``, ``N days`` before D, the last
-        ``N games`` before D, or the ``season`` up to the day before D. Empty for raw tables.
+        ``N games`` before D, or the ``season`` up to the day before D. Empty where no row of D depends on them.
+    by : str
+        Column of the reader that names whose games ``N games`` are.
+    counting : str
+        Which rows of the table count as games, as an expression; empty: all.
     join : mapping
         Which row of the table belongs to a row of the reader: its columns, each with an expression over the reader's
         columns. Empty where a reader's row needs no single partner.
@@ -59,7 +63,34 @@ class Edge:
 
     table: "Table"
     window: tuple[str, ...] = ()
+    by: str = ""
+    counting: str = ""
     join: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the operator's own jobs can do for a table.
+
+    Attributes
+    ----------
+    script : str
+        Path of the script in the operator's repository.
+    dates : bool
+        Whether the script takes ``--dates`` lists; all take ``--start-date`` and ``--end-date``.
+    workers : bool
+        Whether the script heeds ``--parallel --workers N``; others ignore or refuse it.
+    arguments : tuple of str
+        What the script is always given.
+    service : str
+        The name by which the service knows the processor; empty where the service does not have it.
+    """
+
+    script: str
+    dates: bool
+    workers: bool
+    arguments: tuple[str, ...] = ()
+    service: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +112,7 @@ class Table:
     expectation: Expectation | None = None
     fill: Mapping[str, float] = field(default_factory=dict)
     fallback: str = ""
+    job: Job | None = None
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -228,7 +260,7 @@ def _table(name: str, layer: Layer, entry: dict[str, Any], known: Mapping[str, T
     if above := sorted(set(entry.get("reads", {})) - set(known)):
         raise ValueError(f"{name} reads {', '.join(above)}, which must be declared above it")
     edges = tuple(
-        Edge(known[read], tuple((edge or {}).get("window", ())), dict((edge or {}).get("join", {})))
+        Edge(**{**(edge or {}), "table": known[read], "window": tuple((edge or {}).get("window", ()))})
         for read, edge in entry.get("reads", {}).items()
     )
     return Table(
@@ -243,6 +275,7 @@ def _table(name: str, layer: Layer, entry: dict[str, Any], known: Mapping[str, T
         expectation=Expectation(**expectation) if expectation else None,
         fill={**{column: 0.95 for column in columns if column not in key}, **entry.get("fill", {})},
         fallback=entry.get("fallback", ""),
+        job=Job(**{**job, "arguments": tuple(job.get("arguments", ()))}) if (job := entry.get("job")) else None,
     )
 
 

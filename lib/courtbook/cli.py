@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +13,10 @@ import typer
 
 from courtbook import __version__
 from courtbook.errors import CourtbookError, ExitCode, Interrupted, ParameterError
+from courtbook.nba import commands
+from courtbook.options import AsJson, ParamsFile, RunsDir, Settings, note, read_params, runs_of
 from courtbook.params import Params
-from courtbook.params_file import find_params, load_params, project_root
+from courtbook.params_file import find_params, project_root
 
 app = typer.Typer(
     add_completion=False,
@@ -23,12 +25,6 @@ app = typer.Typer(
     help="A runbook that is executed instead of followed.",
 )
 _state = {"debug": False}
-
-ParamsFile = Annotated[str, typer.Argument(metavar="PARAMS", help="params file, such as params/demo.yaml")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="replace a parameter; keys may be dotted")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 
 
 def _version(wanted: bool) -> None:
@@ -47,39 +43,6 @@ def _options(
     _state["debug"] = debug
 
 
-def _load(params_file: str, settings: list[str] | None) -> Params:
-    return load_params(find_params(params_file), settings or ())
-
-
-def _note(line: str) -> None:
-    typer.echo(line, err=True)
-
-
-@app.command()
-def prepare(
-    params_file: ParamsFile,
-    settings: Settings = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="build it anew even if it exists")] = False,
-) -> None:
-    """Build the embedded warehouse that a params file declares."""
-    from courtbook.nba.prepare import prepare as build
-
-    params = _load(params_file, settings)
-    if not build(params, fresh=fresh, tell=typer.echo):
-        typer.echo(f"{params.warehouse.path} exists already; --fresh builds it anew")
-
-
-@app.command()
-def load(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder with Parquet or CSV files")],
-    warehouse: Annotated[Path, typer.Option("--warehouse", metavar="FILE", help="DuckDB file to fill")],
-) -> None:
-    """Load real data into the raw tables of a warehouse file; all of it or nothing."""
-    from courtbook.nba.prepare import load_folder
-
-    load_folder(folder, warehouse, tell=typer.echo)
-
-
 @app.command()
 def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson = False) -> None:
     """Print how many of the expected dates and rows each table holds."""
@@ -88,7 +51,7 @@ def coverage(params_file: ParamsFile, settings: Settings = None, as_json: AsJson
     from courtbook.coverage import read_all
     from courtbook.warehouse.opening import open_warehouse
 
-    params = _load(params_file, settings)
+    params = read_params(params_file, settings)
     warehouse = open_warehouse(params)
     read = read_all(warehouse, load_catalog().processed, read_calendar(warehouse, params))
     if as_json:
@@ -117,7 +80,7 @@ def check(
     if phase and chosen not in gates:
         known = f"Known: {', '.join(gates)}."
         raise ParameterError("There is no such phase.", where=f"--phase {phase}", next_action=known)
-    audit = run_audit(_load(params_file, settings), [gates[chosen]] if phase else gates.values())
+    audit = run_audit(read_params(params_file, settings), [gates[chosen]] if phase else gates.values())
     if as_json:
         typer.echo(json.dumps(audit.record(), indent=1, ensure_ascii=False))
     else:
@@ -130,53 +93,66 @@ def check(
     raise typer.Exit(int(ExitCode.GO if audit.verdict is Verdict.GO else ExitCode.NO_GO))
 
 
-@app.command()
-def rehearse(
-    name: Annotated[str, typer.Argument(metavar="FAULT", help="a fault, or all")] = "",
-    params_file: Annotated[
-        str, typer.Option("--params", metavar="PARAMS", help="params file whose warehouse is copied and damaged")
-    ] = "params/rehearsal.yaml",
-    keep: Annotated[Path | None, typer.Option("--keep", metavar="FILE", help="keep the damaged copy here")] = None,
-) -> None:
-    """Damage a copy of a warehouse on purpose and show which checks notice; without a fault, list them."""
-    from courtbook.nba import faults
-    from courtbook.nba.prepare import prepare as build
-    from courtbook.report.layout import text_table
-
-    known = faults.load_faults()
-    if not name:
-        typer.echo(text_table([[fault.id, fault.title] for fault in known.values()], ["fault", "what happens"]))
-        return
-    wanted = list(known.values()) if name == "all" else [faults.find_fault(name)]
-    params = _load(params_file, None)
-    if params.source is not None:
-        build(params, fresh=False, tell=_note)
-    before = faults.statuses(params)
-    all_expected = True
-    with tempfile.TemporaryDirectory() as folder:
-        for number, fault in enumerate(wanted):
-            copy = keep if keep is not None and len(wanted) == 1 else Path(folder) / f"{number}.duckdb"
-            found = faults.rehearse(params, fault, copy, before)
-            all_expected &= found.as_expected
-            typer.secho(f"{fault.id:<28}{'as expected' if found.as_expected else 'NOT AS EXPECTED'}", bold=True)
-            typer.echo(f"  {fault.title}")
-            turned = [f"{name} {status}" for name, status in found.turned.items()]
-            for words, names in (("turned", turned), ("missed", found.missed), ("unrelated", found.unrelated)):
-                if names or words == "turned":
-                    typer.echo(f"  {words}: {', '.join(names) or 'nothing'}")
-    raise typer.Exit(int(ExitCode.GO if all_expected else ExitCode.NO_GO))
+for _command in (commands.prepare, commands.load, commands.rehearse):
+    app.command()(_command)
 
 
 @app.command()
-def run(
-    params_file: ParamsFile,
+def plan(params_file: ParamsFile, settings: Settings = None, runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
+    """Print which dates of which table would be written, why, in which order and at what cost; nothing is written."""
+    from courtbook.preview import preview
+
+    params = read_params(params_file, settings)
+    plans, calendar = preview(params, runs_of(params_file, runs_dir), note)
+    if as_json:
+        typer.echo(json.dumps([item.record() for item in plans], indent=1))
+    else:
+        from courtbook.report import work
+
+        typer.echo("\n\n".join(work.plan(item, calendar, params, most=6).text for item in plans))
+    for item in plans:
+        item.refuse_above(params.backfill.max_table_dates, params.backfill.max_hours)
+
+
+@app.command()
+def run(  # noqa: PLR0917 - typer makes options of them
+    params_file: Annotated[str, typer.Argument(metavar="PARAMS", help="params file, such as params/demo.yaml")] = "",
     settings: Settings = None,
     first: Annotated[str | None, typer.Option("--from", metavar="STEP", help="first step")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="STEP", help="last step")] = None,
-    runs_dir: Annotated[Path | None, typer.Option("--runs-dir", metavar="DIR", help="where runs are kept")] = None,
+    runs_dir: RunsDir = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="go on with a run that was interrupted or failed")
+    ] = None,
 ) -> None:
     """Run the notebooks of the runbook and keep what they leave behind."""
-    from courtbook.chain import run_chain
+    from courtbook.chain import resume_chain, run_chain
+    from courtbook.console import Bar
+    from courtbook.status import find_run
+
+    with Bar() as bar:
+        if resume is not None:
+            if params_file or settings or first or last:
+                raise ParameterError(
+                    "A run is resumed with its own parameters.",
+                    where="--resume",
+                    next_action="Give the run alone; for other parameters start a new run.",
+                )
+            outcome = resume_chain(find_run(runs_of("", runs_dir), resume), tell=bar.tell, watch=bar.watch)
+        else:
+            params, root = _prepared(params_file, settings, first, last)
+            outcome = run_chain(params, root, runs_of(params_file, runs_dir), tell=bar.tell, watch=bar.watch)
+    typer.secho(f"\n{outcome.verdict.value}", bold=True, fg="green" if outcome.exit_code == 0 else "red", nl=False)
+    params = outcome.params
+    typer.echo(f"  {params.name}, {params.range.start} to {params.range.end}")
+    typer.echo(f"archive: {outcome.folder}")
+    if outcome.exit_code not in (ExitCode.GO, ExitCode.USAGE):
+        typer.echo(f"go on:   courtbook run --resume {outcome.folder.name}")
+    raise typer.Exit(int(outcome.exit_code))
+
+
+def _prepared(params_file: str, settings: list[str] | None, first: str | None, last: str | None) -> tuple[Params, Path]:
+    """Return the parameters of a run and the project's folder; build a missing warehouse if they say how."""
     from courtbook.nba.prepare import prepare as build
 
     # A step may be named as in the params file or as its notebook is, "20_phase3_validation".
@@ -185,15 +161,73 @@ def run(
         for key, value in (("first_step", first), ("last_step", last))
         if value is not None
     ]
-    params = _load(params_file, [*(settings or ()), *steps])
+    params = read_params(params_file, [*(settings or ()), *steps])
     if params.source is not None:
-        build(params, fresh=False, tell=_note)
-    root = project_root(find_params(params_file).parent)
-    outcome = run_chain(params, root, runs_dir or root / "runs", tell=typer.echo)
-    typer.secho(f"\n{outcome.verdict.value}", bold=True, fg="green" if outcome.exit_code == 0 else "red", nl=False)
-    typer.echo(f"  {params.name}, {params.range.start} to {params.range.end}")
-    typer.echo(f"archive: {outcome.folder}")
-    raise typer.Exit(int(outcome.exit_code))
+        build(params, fresh=False, tell=note)
+    return params, project_root(find_params(params_file).parent)
+
+
+@app.command()
+def backfill(
+    params_file: ParamsFile,
+    table: Annotated[str, typer.Option("--table", metavar="TABLE", help="the table to repair")],
+    dates: Annotated[str, typer.Option("--dates", metavar="DATES", help="2024-01-05,2024-01-08..2024-01-12")] = "",
+    settings: Settings = None,
+    runs_dir: RunsDir = None,
+) -> None:
+    """Write some dates of one table anew, through the same gate, plan and record as a run."""
+    from courtbook.checks.result import Verdict
+    from courtbook.console import Bar
+    from courtbook.repair import repair
+
+    params = read_params(params_file, settings)
+    with Bar() as bar:
+        done = repair(params, table, dates, runs_of(params_file, runs_dir), bar.show)
+    good = done.verdict is Verdict.GO
+    typer.secho(done.verdict.value, bold=True, fg="green" if good else "red", nl=False)
+    typer.echo(f"  {done.why}\narchive: {done.folder}")
+    if done.behind:
+        typer.echo(f"older than this now: {done.behind}")
+        typer.echo(f"next: courtbook run {params_file} --set backfill.mode=stale")
+    raise typer.Exit(int(ExitCode.GO if good else ExitCode.NO_GO))
+
+
+@app.command()
+def status(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="a run; by default the one written last")] = "",
+    runs_dir: RunsDir = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="show it again every two seconds until the run has ended")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a run is doing: running, complete, failed, hung or interrupted, table by table."""
+    from courtbook.report.work import status_text
+    from courtbook.status import RunState, find_run, read_status
+
+    folder = find_run(runs_of("", runs_dir), name)
+    while True:
+        found = read_status(folder)
+        if watch and not as_json:
+            typer.echo("\x1b[2J\x1b[H", nl=False)
+        typer.echo(json.dumps(found.record(), ensure_ascii=False) if as_json else status_text(found))
+        if not watch or found.state is not RunState.RUNNING:
+            return
+        time.sleep(2)
+
+
+@app.command()
+def stop(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="a run; by default the one written last")] = "",
+    runs_dir: RunsDir = None,
+) -> None:
+    """Ask a run to end after the piece of work that it is at; it can be resumed."""
+    from courtbook.status import find_run
+    from courtbook.work import STOP_FILE
+
+    folder = find_run(runs_of("", runs_dir), name)
+    (folder / STOP_FILE).touch()
+    typer.echo(f"asked {folder.name} to stop; 'courtbook status' shows when it has")
 
 
 def _guarded(command: Callable[[], Any]) -> int:

@@ -1,6 +1,6 @@
 """What ought to be there against what is there, per table and date: the one truth about completeness."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -26,6 +26,7 @@ class DateState(Enum):
     EMPTY_BY_RULE = "empty by rule"
 
 
+Rewritten = Mapping[str, Collection[date]]
 RUNBOOK_RULE = "any row on the date counts as covered (the runbook's own metric)"
 
 
@@ -150,6 +151,7 @@ def read_coverage(
     dates: Iterable[date] | None = None,
     *,
     inputs: bool = True,
+    rewritten: Rewritten | None = None,
     domain: str = "nba",
 ) -> Coverage:
     """Compare expected with actual rows of one table: one query.
@@ -160,12 +162,16 @@ def read_coverage(
         The dates to compare; by default the whole range of the calendar.
     inputs : bool
         Whether to compare with the age of the inputs too; without them no date is stale.
+    rewritten : mapping, optional
+        Dates of other tables, by name, that will be written anew: what looks back at them counts as stale already.
     """
     asked = sorted(dates) if dates is not None else list(calendar.dates())
     values = calendar.table_values(table, asked)
-    edges = [edge for edge in table.edges if edge.window and inputs]
-    statement = render(domain, "coverage.sql", table=table, inputs=edges)
-    frame = warehouse.query(statement, values)
+    news = [f"{name}/{day}" for name in table.reads for day in sorted((rewritten or {}).get(name, ()))]
+    # Raw tables do not say when a row was loaded; what was corrected there is known only from outside.
+    edges = [e for e in table.edges if inputs and e.window and (news or e.table.layer is not Layer.RAW)]
+    statement = render(domain, "coverage.sql", table=table, inputs=edges, rewritten=bool(news))
+    frame = warehouse.query(statement, {**values, "rewritten": news})
     job = str(frame.attrs.get("job", ""))
     frame["day"] = frame["day"].dt.date
     if dates is not None:

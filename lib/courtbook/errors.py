@@ -37,12 +37,23 @@ class Reason(Enum):
     QUERY_TIMEOUT = ("query_timeout", ExitCode.ENGINE)
     LEDGER_BROKEN = ("ledger_broken", ExitCode.ENGINE)
     NO_GATE = ("no_gate", ExitCode.REFUSED)
+    OVER_CAP = ("over_cap", ExitCode.REFUSED)
+    RUN_HELD = ("run_held", ExitCode.REFUSED)
+    TABLE_HELD = ("table_held", ExitCode.REFUSED)
+    JOB_FAILED = ("job_failed", ExitCode.ENGINE)
+    SERVICE_FAILED = ("service_failed", ExitCode.ENGINE)
+    DISK_FULL = ("disk_full", ExitCode.ENGINE)
     NO_GO = ("no_go", ExitCode.NO_GO)
     INTERRUPTED = ("interrupted", ExitCode.INTERRUPTED)
 
     def __init__(self, code: str, exit_code: ExitCode) -> None:
         self.code = code
         self.exit_code = exit_code
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may succeed a little later, without anybody changing anything."""
+        return self in (Reason.WAREHOUSE_LOCKED, Reason.WAREHOUSE_MISSING, Reason.QUERY_TIMEOUT)
 
 
 class CourtbookError(Exception):

@@ -1,8 +1,12 @@
 """The child process of the chain: executes one notebook by papermill and says by its exit status how it ended."""
 
 import json
+import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 from courtbook.errors import ExitCode, Reason
@@ -14,9 +18,17 @@ def _exit_code(traceback: str) -> ExitCode:
     return codes.get(next(iter(traceback.split()), ""), ExitCode.ENGINE)
 
 
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended; its kernel notices and ends too. Nobody else watches over them."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main(arguments: list[str]) -> int:
     """Execute ``source`` to ``target`` with parameters given as JSON."""
     source, target, parameters, folder = arguments
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config

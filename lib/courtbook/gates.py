@@ -139,7 +139,10 @@ def _backfilled(backfills: Sequence[tuple[Plan, BackfillReport]], *, dry_run: bo
         return ""
     failed = sum(len(report.failed) for report in unfinished)
     held = sorted({name for report in unfinished for name in report.held_back})
-    return f"{failed} table-dates failed" + (f", held back: {', '.join(held)}" if held else "")
+    unsound = [f"{name}: {words}" for report in unfinished for name, words in report.unsound.items()]
+    told = [f"{failed} table-dates failed"] if failed else []
+    told += [f"written but not sound: {'; '.join(unsound)}"] if unsound else []
+    return ", ".join([*told, *([f"held back: {', '.join(held)}"] if held else [])])
 
 
 def add_up(

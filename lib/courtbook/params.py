@@ -49,6 +49,9 @@ class WarehouseParams(_Strict):
     path: str = Field(description="DuckDB file, relative to the project's folder")
     memory: str = Field("900MB", description="DuckDB's memory limit")
     timeout: int = Field(600, ge=1, le=86400, description="seconds that one statement may take")
+    lock_wait: float = Field(
+        5, ge=0, le=3600, description="seconds to wait for a file that another process has open", strict=False
+    )
 
 
 class LeagueSource(_Strict):
@@ -85,15 +88,85 @@ class RangeParams(_Strict):
         return self
 
 
-class BackfillParams(_Strict):
-    """How missing dates are filled."""
+Words = Annotated[str, Field(pattern=r"\S")]
+Mode = Literal["missing", "missing_and_failed", "stale", "all"]
 
-    mode: Literal["missing", "stale", "all"] = Field(
+
+class BackfillParams(_Strict):
+    """How dates are filled."""
+
+    mode: Mode = Field(
         "missing",
-        description="what to write: missing and partial dates; these and what is older than its inputs; or every date",
+        description="what to write: missing and partial dates; these and what failed before; "
+        "these and what is older than its inputs; or every date",
+    )
+    changed: tuple[Day, ...] = Field(
+        (),
+        description="game dates whose raw data was corrected: they and all that looks back at them are written anew",
+        strict=False,
     )
     dates_per_batch: int = Field(250, ge=1, le=2000, description="dates that one transaction replaces")
     sample_dates: int = Field(0, ge=0, le=50, description="Phase 4 dates to try first; all must succeed; 0 for none")
+    parallel: int = Field(2, ge=1, le=16, description="tables of one level that are written at the same time")
+    retries: int = Field(4, ge=0, le=20, description="how often a transient error is tried again, per piece of work")
+    retry_wait: float = Field(
+        2.0, gt=0, le=600, description="seconds before the first retry; each later wait is twice as long", strict=False
+    )
+    max_table_dates: int = Field(20_000, ge=1, description="a plan of more table-dates is refused")
+    max_hours: float | None = Field(
+        None, gt=0, description="a plan that is estimated to take longer is refused", strict=False
+    )
+
+
+class CommandParams(_Strict):
+    """A job of the operator's that fills a table; its rows decide, not its exit status."""
+
+    kind: Literal["command"] = Field(
+        description="`command` runs a program, `http` calls a service; without: built-in SQL"
+    )
+    argv: tuple[Words, ...] = Field(
+        min_length=1, description="program and arguments; `{script}` is the table's script", strict=False
+    )
+    folder: str = Field(".", description="working folder, relative to the project's folder")
+    environment: dict[str, str] = Field(default_factory=dict, description="environment variables to set")
+    by: Literal["auto", "dates", "range"] = Field(
+        "auto", description="pass `--dates` lists or start and end; auto: lists where the script takes them"
+    )
+    dates_per_job: int = Field(200, ge=1, le=2000, description="most dates that one job gets")
+    workers: int = Field(0, ge=0, le=64, description="`--parallel --workers N` where the script heeds it; 0 for none")
+    silent: float = Field(
+        3600, gt=0, description="seconds without new output after which a job counts as hung", strict=False
+    )
+    limit: float = Field(28800, gt=0, description="seconds that a job may take", strict=False)
+    grace: float = Field(
+        30, gt=0, description="seconds between asking a job's processes to end and killing them", strict=False
+    )
+
+
+class TokenParams(_Strict):
+    """Where the bearer token comes from; the token itself is never written down."""
+
+    command: tuple[Words, ...] = Field((), description="program that prints a token", strict=False)
+    file: str = Field("", description="file that holds a token, relative to the project's folder")
+    metadata: str = Field("", description="audience for which the metadata server gives an identity token")
+    minutes: float = Field(50, gt=0, le=60, description="age at which a token is renewed", strict=False)
+
+    @model_validator(mode="after")
+    def _one(self) -> "TokenParams":
+        if sum(map(bool, (self.command, self.file, self.metadata))) != 1:
+            raise ValueError("give exactly one of command, file and metadata")
+        return self
+
+
+class HttpParams(_Strict):
+    """A service that fills one date of a table at a call (`POST /process-date`); its rows decide, not its answer."""
+
+    kind: Literal["http"] = Field(description="`command` runs a program, `http` calls a service; without: built-in SQL")
+    url: str = Field(pattern=r"^https?://\S+$", description="address of the service, without /process-date")
+    token: TokenParams | None = Field(None, description="where the bearer token comes from; without it none is sent")
+    timeout: float = Field(300, gt=0, description="seconds that one call may take", strict=False)
+    pause: float = Field(2, ge=0, description="seconds between two calls", strict=False)
+    concurrency: int = Field(1, ge=1, le=32, description="calls at the same time")
 
 
 class ThresholdParams(_Strict):
@@ -107,9 +180,6 @@ class ThresholdParams(_Strict):
         if self.minimum is None and self.maximum is None:
             raise ValueError("give a minimum or a maximum")
         return self
-
-
-Words = Annotated[str, Field(pattern=r"\S")]
 
 
 class WaiverParams(_Strict):
@@ -152,6 +222,9 @@ class Params(_Strict):
     operator: str = Field("", description="name of the person who runs it, for the record")
     bootstrap_days: int = Field(14, ge=0, le=60, description="first days of a season without Phase 4 rows")
     backfill: BackfillParams = Field(default=BackfillParams.model_validate({}), description="how dates are filled")
+    executors: dict[str, Annotated[CommandParams | HttpParams, Field(discriminator="kind")]] = Field(
+        default_factory=dict, description="who fills a table, by its name; a table that is not named: built-in SQL"
+    )
     thresholds: dict[str, ThresholdParams] = Field(
         default_factory=dict, description="other thresholds, by the id of the check"
     )

@@ -1,91 +1,126 @@
 """What has to run, in which order and why: fixed before anything runs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
-from courtbook.calendar import Calendar
 from courtbook.catalog import Catalog, Layer, Table
-from courtbook.coverage import Coverage, DateState
+from courtbook.coverage import Coverage, DateState, Rewritten
+from courtbook.errors import CourtbookError, ParameterError, Reason
 
-REASONS = {DateState.MISSING: "missing", DateState.PARTIAL: "partial"}
-MORE = {
-    "missing": {},
-    "stale": {DateState.STALE: "stale"},
-    "all": {DateState.STALE: "stale", DateState.COMPLETE: "forced", DateState.SOURCE_GAP: "forced"},
-}
+MISSING, PARTIAL, STALE, FAILED, FORCED = "missing", "partial", "stale", "failed before", "forced"
+_LACKING = {DateState.MISSING: MISSING, DateState.PARTIAL: PARTIAL}
+_HELD = (DateState.STALE, DateState.COMPLETE, DateState.SOURCE_GAP)
+
+# Reads the coverage of a table as if some dates of the tables that it reads were written anew.
+Reread = Callable[[Table, Rewritten], Coverage]
+Dates = Mapping[str, Collection[date]]  # by table
 
 
 @dataclass(frozen=True)
 class Task:
-    """The dates of one table that have to be written, each with its reason."""
+    """The dates of one table that have to be written, each with its reason.
+
+    Attributes
+    ----------
+    leaves : int
+        Dates of this table that the plan makes stale and does not write.
+    """
 
     table: Table
     level: int
     dates: Mapping[date, str]
+    leaves: int = 0
 
-    def batches(self, calendar: Calendar, size: int) -> tuple[tuple[date, ...], ...]:
-        """Cut the dates into batches of at most ``size``, none of which spans two seasons."""
-        season = {item.day: item.season for item in calendar.days}
-        batches: list[list[date]] = []
-        for day in sorted(self.dates):
-            if batches and len(batches[-1]) < size and season[batches[-1][0]] == season[day]:
-                batches[-1].append(day)
-            else:
-                batches.append([day])
-        return tuple(tuple(batch) for batch in batches)
+    def keep(self, wanted: Collection[date]) -> "Task":
+        """Return the task for some of its dates."""
+        return replace(self, dates={day: why for day, why in self.dates.items() if day in wanted})
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The tasks of one layer, in the order in which they run."""
+    """The tasks of one layer, in the order in which they run.
+
+    Attributes
+    ----------
+    rates : mapping
+        Seconds that a date of a table took in earlier runs, by table; without history a table is not in it.
+    """
 
     layer: Layer
     tasks: tuple[Task, ...]
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def table_dates(self) -> int:
         """Number of (table, date) pairs to write."""
         return sum(len(task.dates) for task in self.tasks)
 
+    @property
+    def dates(self) -> dict[str, frozenset[date]]:
+        """The dates to write, by table."""
+        return {task.table.name: frozenset(task.dates) for task in self.tasks}
+
+    def seconds(self, task: Task) -> float | None:
+        """Estimate what a task takes from the history of earlier runs; None without history."""
+        rate = self.rates.get(task.table.name)
+        return None if rate is None else rate * len(task.dates)
+
+    @property
+    def estimate(self) -> float | None:
+        """Seconds that the plan takes, one table after the other; None if a table has no history."""
+        parts = [self.seconds(task) for task in self.tasks if task.dates]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
+
     def sample(self, count: int) -> "Plan":
         """Return the plan for the ``count`` last dates that every task has to write."""
         needed = [set(task.dates) for task in self.tasks if task.dates]
         common = sorted(set.intersection(*needed))[-count:] if needed and count else []
-        return Plan(
-            self.layer,
-            tuple(
-                Task(task.table, task.level, {day: task.dates[day] for day in common if day in task.dates})
-                for task in self.tasks
-            )
-            if common
-            else (),
-        )
+        return replace(self, tasks=tuple(task.keep(common) for task in self.tasks if common))
 
     def without(self, other: "Plan") -> "Plan":
         """Return what is left when the dates of another plan are done."""
-        done = {task.table.name: set(task.dates) for task in other.tasks}
-        return Plan(
-            self.layer,
-            tuple(
-                Task(
-                    task.table,
-                    task.level,
-                    {day: why for day, why in task.dates.items() if day not in done.get(task.table.name, ())},
+        done = other.dates
+        rest = (task.keep(set(task.dates) - done.get(task.table.name, frozenset())) for task in self.tasks)
+        return replace(self, tasks=tuple(rest))
+
+    def refuse_above(self, table_dates: int, hours: float | None) -> None:
+        """Raise if the plan is larger than its caps allow."""
+        asked: dict[str, tuple[float, float, str]] = {
+            "backfill.max_table_dates": (self.table_dates, table_dates, "table-dates")
+        }
+        if hours is not None and self.estimate is not None:
+            asked["backfill.max_hours"] = (
+                round(self.estimate / 3600, 2),
+                hours,
+                "hours by the history of earlier runs",
+            )
+        for name, (value, cap, unit) in asked.items():
+            if value > cap:
+                raise CourtbookError(
+                    Reason.OVER_CAP,
+                    f"The plan of {self.layer.value} is {value:,} {unit}, more than the {cap:,} allowed.",
+                    where=name,
+                    next_action="Choose a shorter range, or raise the cap if all of it is meant. Nothing was written.",
                 )
-                for task in self.tasks
-            ),
-        )
 
     def record(self) -> dict[str, Any]:
         """Return the plan as it is frozen in ``plan.json``."""
         return {
             "layer": self.layer.value,
+            "table_dates": self.table_dates,
+            # The embedded warehouse bills no bytes.
+            "estimate": {"seconds": self.estimate, "bytes": None},
             "tasks": [
                 {
                     "table": task.table.name,
                     "level": task.level,
+                    "estimate": {"seconds": self.seconds(task), "bytes": None},
+                    "leaves_stale": task.leaves,
                     "dates": {day.isoformat(): reason for day, reason in sorted(task.dates.items())},
                 }
                 for task in self.tasks
@@ -93,44 +128,171 @@ class Plan:
         }
 
 
-def _looks_back(window: str, day: date, at: date, seasons: Mapping[date, int]) -> bool:
-    """Tell whether a row of ``day`` may depend on one of ``at``; windows of games are taken as season to date."""
-    if window == "same date":
-        return at == day
-    if window.endswith(" days"):
-        return 0 < (day - at).days <= int(window.removesuffix(" days"))
-    return at < day and seasons.get(at) == seasons.get(day)
+def read_plan(file: Path, catalog: Catalog) -> Plan:
+    """Read a plan that was frozen."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        tasks = tuple(
+            Task(
+                catalog.tables[item["table"]],
+                int(item["level"]),
+                {date.fromisoformat(day): str(why) for day, why in item["dates"].items()},
+                int(item["leaves_stale"]),
+            )
+            for item in content["tasks"]
+        )
+        return Plan(Layer(content["layer"]), tasks)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise CourtbookError(
+            Reason.BAD_FILE,
+            f"The frozen plan cannot be read: {error}.",
+            where=str(file),
+            next_action="This run cannot be resumed; start a new one.",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which dates a plan may hold, and why.
+
+    Attributes
+    ----------
+    mode : str
+        ``missing``: missing and partial dates. ``missing_and_failed``: these, and dates whose last attempt failed.
+        ``stale``: missing and partial dates, what is older than its inputs, and what the plan itself will make older
+        than its inputs. ``all``: every date on which rows are expected.
+    only : mapping, optional
+        The only dates that may be written, by table.
+    failed : mapping
+        Dates whose last attempt failed, by table.
+    changed : collection of date
+        Dates whose raw data was corrected.
+    frozen : Plan, optional
+        The plan of a run that is resumed. Then it decides, not the mode: what of it is not done is written, and what is
+        done is written again only if its inputs changed since.
+    done : mapping
+        Dates of the frozen plan that are on record as done, by table.
+    """
+
+    mode: str = "missing"
+    only: Dates | None = None
+    failed: Dates = field(default_factory=dict)
+    changed: Collection[date] = ()
+    frozen: Plan | None = None
+    done: Dates = field(default_factory=dict)
+
+    @property
+    def follows(self) -> bool:
+        """Whether what is older than its inputs is written, and what the plan makes so."""
+        return self.mode in ("stale", "all") or bool(self.changed) or self.frozen is not None
+
+    def reason(self, table: str, day: date, state: DateState) -> str | None:
+        """Return why a date has to be written, None if it has not."""
+        why = _LACKING.get(state)
+        if state is DateState.STALE and self.follows:
+            why = FORCED if day in self.changed else STALE
+        forced = {"all": True, "missing_and_failed": day in self.failed.get(table, ())}
+        if why is None and state in _HELD and forced.get(self.mode, False):
+            why = FORCED if self.mode == "all" else FAILED
+        if self.only is not None and day not in self.only.get(table, ()):
+            return None
+        return why if self.frozen is None else self._resumed(self.frozen, table, day, state)
+
+    def _resumed(self, frozen: Plan, table: str, day: date, state: DateState) -> str | None:
+        """Return why a date of the frozen plan has to be written still."""
+        planned = next((task.dates.get(day) for task in frozen.tasks if task.table.name == table), None)
+        now = STALE if state is DateState.STALE else _LACKING.get(state)
+        if planned is None or now is not None:
+            return planned and now
+        # Rows decide: what was missing and is complete now is done, recorded or not. Of what was there before, rows do
+        # not tell whether it was written since.
+        again = planned not in (MISSING, PARTIAL) and state in _HELD and day not in self.done.get(table, ())
+        return planned if again else None
 
 
 def make_plan(
-    catalog: Catalog, layer: Layer, coverage: Mapping[str, Coverage], calendar: Calendar, mode: str = "missing"
+    catalog: Catalog,
+    layer: Layer,
+    coverage: Mapping[str, Coverage],
+    reread: Reread,
+    selection: Selection | None = None,
+    *,
+    before: Iterable[Plan] = (),
+    rates: Mapping[str, float] | None = None,
 ) -> Plan:
     """Plan what a layer needs, tables that others read first.
 
     Parameters
     ----------
-    mode : str
-        ``missing``: missing and partial dates. ``stale``: these, what is older than its inputs, and what this plan will
-        make older than its inputs. ``all``: every date on which rows are expected.
+    coverage : mapping
+        Coverage of the tables of the layer, by name.
+    reread : callable
+        Reads the coverage of a table once more, as if dates of its inputs were written anew.
+    before : iterable of Plan
+        Plans of earlier layers that will have run by then.
+    rates : mapping, optional
+        Seconds a date, by table, for the estimate.
     """
-    reasons = {**REASONS, **MORE[mode]}
-    seasons = {item.day: item.season for item in calendar.days}
-    planned: dict[str, Mapping[date, str]] = {}
+    chosen = selection or Selection()
+    corrected = frozenset(chosen.changed)
+    written: dict[str, Collection[date]] = {table.name: corrected for table in catalog.layer(Layer.RAW) if corrected}
+    for plan in before:
+        written |= plan.dates
     tasks = []
     for number, level in enumerate(catalog.levels(layer)):
         for table in level:
             frame = coverage[table.name].frame
-            looks = [(window, planned.get(edge.table.name, {})) for edge in table.edges for window in edge.window]
-            dates: dict[date, str] = {}
-            for day, state in zip(frame["day"], frame["state"], strict=True):
-                if state in reasons:
-                    dates[day] = reasons[state]
-                elif (
-                    mode == "stale"
-                    and state is DateState.COMPLETE
-                    and any(_looks_back(window, day, at, seasons) for window, inputs in looks for at in inputs)
-                ):
-                    dates[day] = "stale"
-            planned[table.name] = dates
-            tasks.append(Task(table, number, dates))
-    return Plan(layer, tuple(tasks))
+            now = dict(zip(frame["day"], frame["state"], strict=True))
+            then = now
+            if DateState.COMPLETE in now.values() and any(written.get(name) for name in table.reads):
+                frame = reread(table, written).frame
+                then = dict(zip(frame["day"], frame["state"], strict=True))
+            seen = then if chosen.follows else now
+            reasons = {day: chosen.reason(table.name, day, state) for day, state in seen.items()}
+            dates = {day: why for day, why in reasons.items() if why is not None}
+            behind = sum(
+                state is DateState.STALE and now[day] is DateState.COMPLETE and day not in dates
+                for day, state in then.items()
+            )
+            written[table.name] = frozenset(dates)
+            tasks.append(Task(table, number, dates, behind))
+    return Plan(layer, tuple(tasks), rates or {})
+
+
+def choose_dates(text: str, known: Collection[date]) -> frozenset[date]:
+    """Read dates as the command line gives them: ``2024-01-05,2024-01-08..2024-01-12``.
+
+    Parameters
+    ----------
+    known : collection of date
+        The game dates of the range.
+
+    Raises
+    ------
+    ParameterError
+        If a part is no date, if no game was played on a date that is named, or if nothing is selected.
+    """
+    chosen: set[date] = set()
+    for part in (item.strip() for item in text.split(",") if item.strip()):
+        first, dots, last = part.partition("..")
+        try:
+            span = date.fromisoformat(first), date.fromisoformat(last if dots else first)
+        except ValueError as error:
+            raise ParameterError(
+                f"'{part}' is no date and no range of dates.",
+                where="--dates",
+                next_action="Write YYYY-MM-DD, or FIRST..LAST, separated by commas.",
+            ) from error
+        found = {day for day in known if span[0] <= day <= span[1]}
+        if not found:
+            raise ParameterError(
+                f"No game that counts was played on {part} in the range of the parameters.",
+                where="--dates",
+                next_action="Name game dates inside the range, or change the range by --set range.start=... .",
+            )
+        chosen |= found
+    if not chosen:
+        raise ParameterError(
+            "An empty selection is refused.", where="--dates", next_action="Name the dates that are meant."
+        )
+    return frozenset(chosen)

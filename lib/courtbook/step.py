@@ -3,13 +3,14 @@
 import json
 import os
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from courtbook.audit import make_scope
-from courtbook.backfill.runner import BackfillReport, Batch, run_plan
+from courtbook.backfill.process import born
+from courtbook.backfill.runner import BackfillReport
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.checks.result import Verdict
@@ -18,13 +19,15 @@ from courtbook.coverage import Coverage, read_all
 from courtbook.errors import CourtbookError, NoGo, ParameterError, Reason
 from courtbook.evidence.bundle import earlier_coverage, new_attempt, write_json, write_once
 from courtbook.evidence.ledger import Ledger
-from courtbook.gates import GOING_ON, Decision, add_up, evaluate, require_go
+from courtbook.gates import GOING_ON, Decision, add_up, evaluate
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
-from courtbook.plan import Plan, make_plan
+from courtbook.plan import Plan
+from courtbook.status import Live, Show, read_status
 from courtbook.warehouse.base import Warehouse
 from courtbook.warehouse.opening import open_warehouse
 from courtbook.warehouse.statement import render
+from courtbook.work import Work
 
 ATTEMPT_VARIABLE = "COURTBOOK_ATTEMPT"
 RUN_PARAMS = "params.yaml"
@@ -66,6 +69,7 @@ class Step:
         self.decisions: list[Decision] = []
         self.backfills: list[tuple[Plan, BackfillReport]] = []
         self.reviewed: list[Mapping[str, Any]] = []
+        self.work = Work(name, params, run, attempt, self.ledger, warehouse, calendar, self.catalog)
         self._started = time.monotonic()
 
     @classmethod
@@ -102,7 +106,14 @@ class Step:
         else:
             attempt = new_attempt(run, load_catalog().step(name).notebook)
         step = cls(name, params, run, attempt, warehouse=warehouse, calendar=calendar, params_file=_shown(file))
-        step.ledger.append("step_opened", step=name, attempt=attempt.name, params=params.digest())
+        step.ledger.append(
+            "step_opened",
+            step=name,
+            attempt=attempt.name,
+            params=params.digest(),
+            warehouse=warehouse.identity,
+            born=born(os.getpid()),
+        )
         if not (run / RUN_PARAMS).exists():
             write_once(run / RUN_PARAMS, params.to_yaml())
         return step
@@ -148,16 +159,20 @@ class Step:
         self.ledger.append("gate", step=self.definition.name, scope=self.params.judged(), **decision.record())
         return decision
 
-    def plan(self, layer: Layer, coverage: Mapping[str, Coverage]) -> Plan:
-        """Plan what a layer lacks, and freeze the plan in this attempt's folder before anything runs."""
-        plan = make_plan(self.catalog, layer, coverage, self.calendar, self.params.backfill.mode)
-        number = len(list(self.attempt.glob("plan*.json"))) + 1
-        write_json(self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json"), plan.record())
-        self.ledger.append("plan", step=self.definition.name, layer=layer.value, table_dates=plan.table_dates)
-        return plan
+    def plan(
+        self, layer: Layer, coverage: Mapping[str, Coverage], only: Collection[date] = (), table: str = ""
+    ) -> Plan:
+        """Plan what a layer lacks, or a single repair; see :meth:`courtbook.work.Work.plan`."""
+        return self.work.plan(layer, coverage, only, table)
 
-    def backfill(self, plan: Plan) -> BackfillReport:
-        """Run a plan; refused unless the gate of this step was decided GO in this run."""
+    def backfill(self, plan: Plan, show: Show | None = None) -> BackfillReport:
+        """Run a plan; refused unless the gate of this step was decided GO in this run.
+
+        Parameters
+        ----------
+        show : callable, optional
+            Makes something to display of the run's status; it is shown once and brought up to date as work goes on.
+        """
         gate = self.catalog.gates.get(self.definition.name)
         if gate is None:
             raise ParameterError(
@@ -169,14 +184,10 @@ class Step:
             report = BackfillReport(held_back=[task.table.name for task in plan.tasks if task.dates])
             print("dry run: nothing was written")  # noqa: T201 - a notebook's log
         else:
-            report = run_plan(
-                plan,
-                self.warehouse,
-                self.calendar,
-                permit=lambda: require_go(gate, self.ledger.last("gate", gate=gate, scope=self.params.judged())),
-                batch_size=self.params.backfill.dates_per_batch,
-                record=self._record_batch,
-            )
+            live = Live(show, lambda: read_status(self.run)) if show else None
+            report = self.work.backfill(plan, gate, live.tick if live else lambda: None)
+            if live:
+                live.tick(last=True)
         self.backfills.append((plan, report))
         return report
 
@@ -184,23 +195,6 @@ class Step:
         """End the step here if not everything that was planned was written and counted."""
         if not (report.succeeded or self.params.dry_run):
             self.conclude()
-
-    def _record_batch(self, batch: Batch) -> None:
-        self.ledger.append(
-            "dates",
-            step=self.definition.name,
-            table=batch.table,
-            done=[day.isoformat() for day in batch.done],
-            failed=[day.isoformat() for day in batch.failed],
-            rows=batch.rows,
-        )
-        span = batch.done or batch.failed
-        failed = f", {len(batch.failed)} FAILED" if batch.failed else ""
-        print(  # noqa: T201 - a notebook's log, one line a batch
-            f"{batch.table:<30} {min(span)} .. {max(span)}  {len(batch.done):>4} dates{failed}  "
-            f"{batch.rows:>7,} rows  {batch.seconds:5.1f} s",
-            flush=True,
-        )
 
     def query(self, name: str, **values: Any) -> Any:
         """Run one of the domain's display queries over the range and return a DataFrame."""

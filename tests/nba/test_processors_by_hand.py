@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from courtbook.backfill.runner import replace_dates
+from courtbook.backfill.sql import replace_dates
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Layer, load_catalog
 from courtbook.nba.names import TEAM_NAMES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from courtbook.backfill.runner import replace_dates
+from courtbook.backfill.sql import replace_dates
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Layer, Table, load_catalog
 from courtbook.params import Params

@@ -1,35 +1,70 @@
 """Runs a plan: each date of a table is replaced as a whole, read back and counted before it counts as done."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import groupby
+from threading import Event
+from typing import TypeVar
 
+import tenacity
+
+from courtbook.backfill.executor import Context, Dates, Executor
+from courtbook.backfill.locks import hold
 from courtbook.calendar import Calendar
 from courtbook.catalog import Table
 from courtbook.coverage import DateState, read_coverage
-from courtbook.plan import Plan
+from courtbook.errors import CourtbookError, ExitCode, Interrupted, Reason
+from courtbook.plan import Plan, Task
 from courtbook.warehouse.base import Warehouse
-from courtbook.warehouse.statement import render
+
+T = TypeVar("T")
+LONGEST_WAIT = 60.0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of one batch of dates."""
+    """What became of one piece of work.
+
+    Attributes
+    ----------
+    why : mapping
+        What is wrong with each date that failed: what the rows lack, and what the executor said about it.
+    ended : float
+        When the rows had been counted, on the clock of :func:`time.monotonic`.
+    """
 
     table: str
     done: tuple[date, ...]
     failed: tuple[date, ...]
     rows: int
     seconds: float
+    executor: str = "sql"
+    why: Mapping[date, str] = field(default_factory=dict)
+    ended: float = 0.0
 
 
 @dataclass
 class BackfillReport:
-    """What a backfill did."""
+    """What a backfill did.
+
+    Attributes
+    ----------
+    held_back : list of str
+        Tables that were not written because a table that they read was not sound.
+    unsound : dict
+        Tables whose own checks did not pass after they were written, with the words of the checks.
+    errors : dict
+        Tables that an engine failed on, with the error.
+    """
 
     batches: list[Batch] = field(default_factory=list)
     held_back: list[str] = field(default_factory=list)
+    unsound: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, CourtbookError] = field(default_factory=dict)
 
     @property
     def failed(self) -> list[tuple[str, date]]:
@@ -43,80 +78,201 @@ class BackfillReport:
 
     def record(self) -> dict[str, object]:
         """Return the counts as ``result.json`` holds them."""
-        return {"done": self.done, "failed": len(self.failed), "held_back": self.held_back}
+        return {
+            "done": self.done,
+            "failed": len(self.failed),
+            "held_back": self.held_back,
+            "unsound": self.unsound,
+            "errors": {name: str(error) for name, error in self.errors.items()},
+        }
 
     @property
     def succeeded(self) -> bool:
-        """Whether everything that was planned was written and counted."""
-        return not self.failed and not self.held_back
+        """Whether everything that was planned was written, counted and checked."""
+        return not (self.failed or self.held_back or self.unsound or self.errors)
 
 
-def replace_dates(
-    warehouse: Warehouse, table: Table, calendar: Calendar, dates: Sequence[date], domain: str = "nba"
-) -> None:
-    """Replace the rows of a table on some dates, in one transaction.
+@dataclass(frozen=True)
+class Terms:
+    """How a plan is run.
 
-    Parameters
-    ----------
-    dates : sequence of date
-        Game dates, none of which needs to be there already. An empty selection is refused.
-    """
-    if not dates:
-        raise ValueError(f"no dates to replace in {table.full_name}")
-    values = calendar.table_values(table, dates, processed_at=datetime.now(UTC).replace(tzinfo=None))
-    warehouse.apply(
-        [
-            (render(domain, "delete_dates.sql", table=table), values),
-            (render(domain, "insert.sql", table=table), values),
-        ]
-    )
-
-
-def run_batch(warehouse: Warehouse, table: Table, calendar: Calendar, dates: Sequence[date]) -> Batch:
-    """Replace some dates of a table, then read them back and compare them with the expectation."""
-    started = time.monotonic()
-    replace_dates(warehouse, table, calendar, dates)
-    # Just written: how new the inputs are says nothing, and a clock that is off must not make it a failure.
-    read = read_coverage(warehouse, table, calendar, dates, inputs=False)
-    complete = set(read.dates_in(DateState.COMPLETE, DateState.SOURCE_GAP))
-    done = tuple(day for day in dates if day in complete)
-    failed = tuple(day for day in dates if day not in complete)
-    return Batch(table.name, done, failed, int(read.frame["actual_rows"].sum()), time.monotonic() - started)
-
-
-def run_plan(
-    plan: Plan,
-    warehouse: Warehouse,
-    calendar: Calendar,
-    *,
-    permit: Callable[[], None],
-    batch_size: int,
-    record: Callable[[Batch], None],
-) -> BackfillReport:
-    """Run a plan, level by level.
-
-    A table with a failed date holds back every table that reads it.
-
-    Parameters
+    Attributes
     ----------
     permit : callable
         Raises unless the gate that this plan needs is open; asked before every write.
     record : callable
-        Told of each batch as soon as its rows were read back and counted.
+        Told of each batch as soon as its rows were read back and counted; may be called from several threads.
+    validate : callable
+        Checks a table that was written; returns what is wrong with it in words, empty if nothing is.
+    parallel : int
+        Tables of one level that are written at the same time.
+    retries, retry_wait : int, float
+        How often a transient error is tried again, and the seconds before the first time.
     """
-    report = BackfillReport()
-    bad: set[str] = set()
-    for task in plan.tasks:
-        table = task.table
-        if bad & set(table.reads):
-            bad.add(table.name)
-            report.held_back.append(table.name)
-            continue
-        for dates in task.batches(calendar, batch_size):
-            permit()
-            batch = run_batch(warehouse, table, calendar, dates)
-            report.batches.append(batch)
-            record(batch)
-            if batch.failed:
-                bad.add(table.name)
-    return report
+
+    permit: Callable[[], None]
+    record: Callable[[Batch], None]
+    validate: Callable[[Table], str] = lambda _: ""
+    parallel: int = 1
+    retries: int = 0
+    retry_wait: float = 2.0
+    holder: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Runner:
+    """Runs plans against one warehouse, with an executor for each table."""
+
+    warehouse: Warehouse
+    calendar: Calendar
+    executors: Callable[[Table], Executor]
+    context: Context
+    terms: Terms
+    _stopped: Event = field(default_factory=Event)
+
+    def run(self, plan: Plan) -> BackfillReport:
+        """Run a plan, level by level; the tables of a level at the same time.
+
+        A table with a failed date, or one that is not sound, holds back every table that reads it.
+
+        Raises
+        ------
+        Interrupted
+            If the run was asked to stop.
+        CourtbookError
+            If another run writes one of the tables, before anything is written, or if the gate is closed.
+        """
+        report = BackfillReport()
+        bad: set[str] = set()
+        self.context = replace(self.context, check_stop=self._check_stop(self.context.check_stop))
+        tasks = [task for task in plan.tasks if task.dates]
+        found = {task.table.name: self._adopt(task.table) for task in plan.tasks}
+        with ExitStack() as locks:
+            held = {task.table.name: locks.enter_context(self._lock(task.table)) for task in tasks}
+            for _, level in groupby(plan.tasks, key=lambda task: task.level):
+                ready = []
+                for task in level:
+                    if bad & set(task.table.reads):
+                        bad.add(task.table.name)
+                        if task.dates:
+                            report.held_back.append(task.table.name)
+                            self.context.record("table_held_back", table=task.table.name)
+                    elif task.dates:
+                        ready.append(task)
+                self._together(ready, found, held, report)
+                bad |= {name for name, _ in report.failed} | set(report.unsound) | set(report.errors)
+        return report
+
+    def _check_stop(self, asked: Callable[[], None]) -> Callable[[], None]:
+        def check() -> None:
+            if self._stopped.is_set():
+                raise Interrupted
+            asked()
+
+        return check
+
+    def _lock(self, table: Table) -> AbstractContextManager[int]:
+        path = self.warehouse.locks / f"{table.name}.lock"
+        return hold(path, self.terms.holder, f"The table {table.name}", Reason.TABLE_HELD)
+
+    def _adopt(self, table: Table) -> tuple[date, ...]:
+        return self.executors(table).adopt(table, self.context)
+
+    def _together(
+        self, tasks: list[Task], found: Mapping[str, Dates], held: Mapping[str, int], report: BackfillReport
+    ) -> None:
+        """Write the tables of one level; whatever ends one of them for good ends the others at their next date."""
+        with ThreadPoolExecutor(max_workers=self.terms.parallel, thread_name_prefix="table") as pool:
+            work = [
+                pool.submit(self._write, task, found[task.table.name], held[task.table.name], report) for task in tasks
+            ]
+            try:
+                wait(work, return_when=FIRST_EXCEPTION)
+            finally:
+                if any(item.done() and item.exception() for item in work) or not all(item.done() for item in work):
+                    self._stopped.set()
+                    for item in work:
+                        item.cancel()
+        raised = [error for item in work if not item.cancelled() and (error := item.exception())]
+        # Who was told to stop because of another one's error says less than that error.
+        for error in sorted(raised, key=lambda error: isinstance(error, Interrupted)):
+            raise error
+
+    def _write(self, task: Task, found: Dates, lock: int, report: BackfillReport) -> None:
+        """Write the dates of one table, count them, and check the table."""
+        table, executor = task.table, self.executors(task.table)
+        context = replace(self.context, held=(lock,))
+        left = set(task.dates)
+        context.record("table_started", table=table.name, executor=executor.kind, dates=len(left))
+        try:
+            if adopted := sorted(left & set(found)):
+                batch = self._counted(table, adopted, executor.kind, time.monotonic(), {})
+                # What the earlier process left unfinished is done below, and judged then.
+                batch = replace(batch, failed=(), why={})
+                if batch.done:
+                    self._keep(batch, report)
+                    left -= set(batch.done)
+            for dates in executor.pieces(sorted(left), self.calendar):
+                self.terms.permit()
+                context.check_stop()
+                started = time.monotonic()
+                said = self._patiently(table, lambda days=dates: executor.execute(table, days, context))  # type: ignore[misc]
+                self._keep(self._counted(table, dates, executor.kind, started, said), report)
+            if words := self.terms.validate(table):
+                report.unsound[table.name] = words
+                context.record("table_unsound", table=table.name, words=words)
+            context.record("table_ended", table=table.name)
+        except CourtbookError as error:
+            # Wrong gate, lock or a person's wish to stop end the plan; an engine that failed ends this table.
+            if error.exit_code is not ExitCode.ENGINE:
+                raise
+            report.errors[table.name] = error
+            context.record("table_failed", table=table.name, reason=error.reason.code, error=str(error))
+
+    def _keep(self, batch: Batch, report: BackfillReport) -> None:
+        report.batches.append(batch)
+        self.terms.record(batch)
+
+    def _counted(self, table: Table, dates: Dates, executor: str, started: float, said: Mapping[date, str]) -> Batch:
+        """Read dates back and compare them with the expectation: rows decide, whatever the executor said."""
+        # Just written: how new the inputs are says nothing, and a clock that is off must not make it a failure.
+        read = self._patiently(table, lambda: read_coverage(self.warehouse, table, self.calendar, dates, inputs=False))
+        complete = set(read.dates_in(DateState.COMPLETE, DateState.SOURCE_GAP))
+        columns = ("day", "found_rows", "expected_rows", "duplicate_rows")
+        why: dict[date, str] = {}
+        for day, rows, of, twice in zip(*(read.frame[name] for name in columns), strict=True):
+            if day not in complete:
+                counted = f"{rows} of {of} rows" + (f", {twice} twice" if twice else "")
+                why[day] = "; ".join(filter(None, (counted, said.get(day, ""))))
+        return Batch(
+            table=table.name,
+            done=tuple(day for day in dates if day in complete),
+            failed=tuple(day for day in dates if day not in complete),
+            rows=int(read.frame["actual_rows"].sum()),
+            seconds=time.monotonic() - started,
+            executor=executor,
+            why=why,
+            ended=time.monotonic(),
+        )
+
+    def _patiently(self, table: Table, call: Callable[[], T]) -> T:
+        """Call, and call again after a while where the error is of a kind that may pass."""
+
+        def note(state: tenacity.RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            self.context.record("retried", table=table.name, attempt=state.attempt_number, error=str(error))
+
+        def sleep(seconds: float) -> None:
+            end = time.monotonic() + seconds
+            while (left := end - time.monotonic()) > 0:
+                self.context.check_stop()
+                time.sleep(min(0.2, left))
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda e: isinstance(e, CourtbookError) and e.reason.transient),
+            stop=tenacity.stop_after_attempt(self.terms.retries + 1),
+            wait=tenacity.wait_exponential(multiplier=self.terms.retry_wait, max=LONGEST_WAIT),
+            before_sleep=note,
+            sleep=sleep,
+            reraise=True,
+        )(call)

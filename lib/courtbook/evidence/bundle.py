@@ -59,6 +59,11 @@ def new_run(runs: Path, name: str) -> Path:
     )
 
 
+def run_lock(run: Path) -> Path:
+    """Return the lock file of a run: beside it, so that nothing in the run's folder ever changes."""
+    return run.parent / ".locks" / f"{run.name}.lock"
+
+
 def new_attempt(run: Path, step: str) -> Path:
     """Make the folder of the next attempt at a step; two that begin at once get one each."""
     parent = run / step
@@ -158,12 +163,16 @@ def recorded_values(run: Path) -> dict[str, float]:
 
 
 def seal(run: Path, facts: Mapping[str, Any]) -> Path:
-    """Write the manifest of a run: digest and size of every file, and the facts about it."""
+    """Write the manifest of a run: digest and size of every file, and the facts about it.
+
+    A run that is resumed gets another one, which covers the manifests before it too.
+    """
     files = {
         path.relative_to(run).as_posix(): {"sha256": sha256(path), "bytes": path.stat().st_size}
         for path in sorted(run.rglob("*"))
         if path.is_file()
     }
-    manifest = run / "manifest.json"
+    number = len(list(run.glob("manifest*.json"))) + 1
+    manifest = run / ("manifest.json" if number == 1 else f"manifest-{number}.json")
     write_json(manifest, {"files": files, **facts})
     return manifest

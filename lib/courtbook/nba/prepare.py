@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from courtbook.backfill.runner import replace_dates
+from courtbook.backfill.sql import replace_dates
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.errors import ParameterError

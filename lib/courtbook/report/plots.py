@@ -109,11 +109,10 @@ def progress(report: BackfillReport, title: str = "Work done") -> Picture:
     """Draw when each batch ended and how many dates were done by then, a line a table."""
     figure, axis = _chart(3.2, title, "dates done", "seconds")
     lines: dict[str, list[tuple[float, int]]] = {}
-    clock = 0.0
+    began = min((batch.ended - batch.seconds for batch in report.batches), default=0.0)
     for batch in report.batches:
-        points = lines.setdefault(batch.table, [(clock, 0)])
-        clock += batch.seconds
-        points.append((clock, points[-1][1] + len(batch.done)))
+        points = lines.setdefault(batch.table, [(batch.ended - batch.seconds - began, 0)])
+        points.append((batch.ended - began, points[-1][1] + len(batch.done)))
     for number, (name, points) in enumerate(lines.items()):
         axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name, color=f"C{number}")
         axis.annotate(f" {name}", points[-1], fontsize=8, color=f"C{number}", va="center")

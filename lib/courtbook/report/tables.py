@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from courtbook.backfill.runner import BackfillReport
 from courtbook.catalog import Catalog
 from courtbook.checks.result import CheckResult, Status, Verdict
 from courtbook.coverage import Coverage, DateState
 from courtbook.gates import GOING_ON, Decision
-from courtbook.plan import Plan
 from courtbook.report.layout import STATE_STYLE, Html, cell, percent, table
 
 if TYPE_CHECKING:
@@ -72,43 +70,6 @@ def coverage(read: Mapping[str, Coverage], caption: str = "Coverage") -> Html:
     shown = table(*coverage_table(read), caption)
     key = f'<p style="font-size:12px;margin-top:-0.6em">{escape(COVERAGE_KEY)}</p>'
     return Html(shown.html + key, f"{shown.text}\n{COVERAGE_KEY}")
-
-
-def plan(planned: Plan, step: "Step") -> Html:
-    """Show which dates of which table will be written, in which order and why."""
-    rows = []
-    for task in planned.tasks:
-        reasons = sorted(set(task.dates.values()))
-        counts = ", ".join(f"{list(task.dates.values()).count(reason)} {reason}" for reason in reasons)
-        rows.append(
-            [
-                task.level + 1,
-                task.table.name,
-                len(task.dates),
-                counts or "complete",
-                step.calendar.spans(task.dates, most=40),
-            ]
-        )
-    return table(rows, ["level", "table", "dates", "why", "which"], f"Plan: {planned.table_dates:,} table-dates")
-
-
-def backfill(report: BackfillReport) -> Html:
-    """Show what a backfill wrote."""
-    names = list(dict.fromkeys(batch.table for batch in report.batches)) + report.held_back
-    rows = []
-    for name in names:
-        own = [batch for batch in report.batches if batch.table == name]
-        rows.append(
-            [
-                name,
-                sum(len(batch.done) for batch in own),
-                sum(len(batch.failed) for batch in own),
-                sum(batch.rows for batch in own),
-                round(sum(batch.seconds for batch in own), 1),
-                "held back" if name in report.held_back else "",
-            ]
-        )
-    return table(rows, ["table", "dates done", "failed", "rows", "seconds", ""], "Written, read back and counted")
 
 
 def measured(result: CheckResult) -> tuple[str, str, str]:

@@ -1,5 +1,5 @@
 -- Expected against actual rows of one table, by date. What is expected comes from the raw layer, never from the table itself.
--- newer_inputs names the tables with rows that are newer than the oldest row of the date, within the declared look-back.
+-- newer_inputs names the tables with rows that are newer than the row of the date that looks back at them, as declared.
 WITH
 {% include 'expected/' + table.expectation.rule + '.sql' %},
 
@@ -16,48 +16,162 @@ actual AS (
 ),
 
 {% if inputs -%}
+seasons AS (
+  SELECT
+    g.game_date AS day,
+    g.season_year,
+    MIN(s.season_start) AS season_start
+  FROM counted_games AS g
+  JOIN season_starts AS s ON s.season_year = g.season_year
+  GROUP BY day, g.season_year
+),
+
 oldest AS (
   SELECT
     a.day,
-    s.season_start,
+    d.season_year,
+    d.season_start,
     MIN(a.processed_at) AS processed_at
   FROM actual AS a
-  JOIN target_dates AS d ON d.game_date = a.day
-  JOIN season_starts AS s ON s.season_year = d.season_year
-  GROUP BY a.day, s.season_start
+  JOIN seasons AS d ON d.day = a.day
+  JOIN target_dates AS t ON t.game_date = a.day
+  GROUP BY a.day, d.season_year, d.season_start
+),
+
+-- What will be written anew counts as newer than everything: 'table/date' each.
+rewritten AS (
+  {% if rewritten -%}
+  SELECT
+    SPLIT(item, '/')[SAFE_OFFSET(0)] AS input,
+    CAST(SPLIT(item, '/')[SAFE_OFFSET(1)] AS DATE) AS day
+  FROM UNNEST(@rewritten) AS item
+  {%- else -%}
+  SELECT
+    '' AS input,
+    @first_date AS day
+  {%- endif %}
 ),
 
 inputs AS (
-  {% for edge in inputs -%}
+  {% for edge in inputs if 'processed_at' in edge.table.columns -%}
   SELECT
     '{{ edge.table.name }}' AS input,
     {{ edge.table.date_column }} AS day,
     MAX(processed_at) AS processed_at
   FROM {{ edge.table.full_name }}
   WHERE {{ edge.table.date_column }} BETWEEN @history_from AND @last_date
-    AND {{ edge.table.date_column }} IN (SELECT game_date FROM counted_games)
+    AND {{ edge.table.date_column }} IN (SELECT day FROM seasons)
   GROUP BY day
-  {{ '' if loop.last else 'UNION ALL' }}
+  UNION ALL
   {% endfor -%}
+  SELECT
+    input,
+    day,
+    TIMESTAMP_SECONDS(253402300799) AS processed_at
+  FROM rewritten
 ),
 
-newer AS (
+{% for edge in inputs -%}
+{% for window in edge.window if window.endswith(' games') -%}
+{%- set name = edge.table.name -%}
+-- Whose row of {{ name }} is newer than what, and up to which date it is among the last {{ window }}.
+-- On a date that will be written anew anybody may appear.
+games_of_{{ name }} AS (
+  SELECT
+    g.who,
+    g.day,
+    s.season_year,
+    MAX(g.processed_at) AS processed_at,
+    SUM(MAX(g.counted)) OVER (PARTITION BY g.who, s.season_year ORDER BY g.day ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS number
+  FROM (
+    SELECT
+      {{ edge.table.entity_column }} AS who,
+      {{ edge.table.date_column }} AS day,
+      IF({{ edge.counting or 'TRUE' }}, 1, 0) AS counted,
+      processed_at
+    FROM {{ edge.table.full_name }}
+    WHERE {{ edge.table.date_column }} BETWEEN @history_from AND @last_date
+    {%- if rewritten %}
+    UNION ALL
+    SELECT
+      everyone.who,
+      r.day,
+      0 AS counted,
+      TIMESTAMP_SECONDS(253402300799) AS processed_at
+    FROM rewritten AS r
+    CROSS JOIN (
+      SELECT DISTINCT {{ edge.table.entity_column }} AS who
+      FROM {{ edge.table.full_name }}
+      WHERE {{ edge.table.date_column }} BETWEEN @history_from AND @last_date
+    ) AS everyone
+    WHERE r.input = '{{ name }}'
+    {%- endif %}
+  ) AS g
+  JOIN seasons AS s ON s.day = g.day
+  GROUP BY g.who, g.day, s.season_year
+),
+
+reach_of_{{ name }} AS (
+  SELECT
+    g.who,
+    g.day,
+    g.season_year,
+    g.processed_at,
+    MIN(later.day) AS until
+  FROM games_of_{{ name }} AS g
+  LEFT JOIN games_of_{{ name }} AS later
+    ON later.who = g.who AND later.season_year = g.season_year AND later.number = g.number + {{ window.split()[0] }}
+  WHERE g.processed_at > (SELECT MIN(processed_at) FROM oldest)
+  GROUP BY g.who, g.day, g.season_year, g.processed_at
+),
+
+readers_of_{{ name }} AS (
   SELECT
     o.day,
-    STRING_AGG(DISTINCT i.input, ', ' ORDER BY i.input) AS newer_inputs
-  FROM oldest AS o
-  JOIN inputs AS i ON i.processed_at > o.processed_at AND (
+    o.season_year,
+    r.{{ edge.by }} AS who,
+    MIN(COALESCE(r.processed_at, TIMESTAMP_SECONDS(0))) AS processed_at
+  FROM {{ table.full_name }} AS r
+  JOIN oldest AS o ON o.day = r.{{ table.date_column }}
+  WHERE r.{{ table.date_column }} BETWEEN @first_date AND @last_date
+  GROUP BY o.day, o.season_year, who
+),
+
+{% endfor -%}
+{% endfor -%}
+newer AS (
+  SELECT
+    day,
+    STRING_AGG(DISTINCT input, ', ' ORDER BY input) AS newer_inputs
+  FROM (
     {% for edge in inputs -%}
     {% for window in edge.window -%}
-    i.input = '{{ edge.table.name }}' AND
-    {%- if window == 'same date' %} i.day = o.day
-    {%- elif window.endswith(' days') %} i.day >= DATE_SUB(o.day, INTERVAL {{ window.split()[0] }} DAY) AND i.day < o.day
-    {%- else %} i.day >= o.season_start AND i.day < o.day
+    {% set name = edge.table.name -%}
+    {% if window.endswith(' games') -%}
+    SELECT
+      r.day,
+      '{{ name }}' AS input
+    FROM readers_of_{{ name }} AS r
+    JOIN reach_of_{{ name }} AS i
+      ON i.who = r.who AND i.season_year = r.season_year AND i.processed_at > r.processed_at
+    WHERE i.day < r.day AND (i.until IS NULL OR r.day <= i.until)
+    {%- else -%}
+    SELECT
+      o.day,
+      i.input
+    FROM oldest AS o
+    JOIN inputs AS i ON i.input = '{{ name }}' AND i.processed_at > o.processed_at
+    {%- if window == 'same date' %} AND i.day = o.day
+    {%- elif window.endswith(' days') %} AND i.day >= DATE_SUB(o.day, INTERVAL {{ window.split()[0] }} DAY) AND i.day < o.day
+    {%- else %} AND i.day >= o.season_start AND i.day < o.day
     {%- endif %}
-    {{ '' if loop.last else 'OR ' }}{% endfor %}
-    {{ '' if loop.last else 'OR ' }}{% endfor %}
+    {%- endif %}
+    {{ '' if loop.last else 'UNION ALL' }}
+    {% endfor -%}
+    {{ '' if loop.last else 'UNION ALL' }}
+    {% endfor -%}
   )
-  GROUP BY o.day
+  GROUP BY day
 ),
 {%- endif %}
 

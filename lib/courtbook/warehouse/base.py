@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from courtbook.catalog import Table
@@ -24,6 +25,11 @@ class Warehouse(Protocol):
     @property
     def identity(self) -> str:
         """Engine and place, as the record names it."""
+        ...
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the lock files of the tables: the same for whoever writes this warehouse from this machine."""
         ...
 
     def session(self, *, write: bool = False) -> AbstractContextManager[None]:

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,23 +34,41 @@ class DuckDBWarehouse:
         DuckDB's memory limit, as DuckDB writes it.
     timeout : int
         Seconds that one statement may take.
+    lock_wait : float
+        Seconds to wait for a file that another process has open.
     """
 
     def __init__(
-        self, path: Path, *, domain: str = "nba", memory: str = "900MB", timeout: int = 600, create: bool = False
+        self,
+        path: Path,
+        *,
+        domain: str = "nba",
+        memory: str = "900MB",
+        timeout: int = 600,
+        lock_wait: float = 0,
+        create: bool = False,
     ) -> None:
         self.path = path
         self.domain = domain
         self.memory = memory
         self.timeout = timeout
+        self.lock_wait = lock_wait
+        self._may_create = create
         self.queries = 0
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._file: duckdb.DuckDBPyConnection | None = None
         self._writes = False
-        if not create and not path.is_file():
+        self._users = 0
+        self._turn = threading.Condition()
+        self._own = threading.local()
+        self._refuse_missing()
+
+    def _refuse_missing(self) -> None:
+        # DuckDB would make an empty file, and everything would look lost.
+        if not self._may_create and not self.path.is_file():
             raise WarehouseError(
                 Reason.WAREHOUSE_MISSING,
                 "The warehouse file does not exist.",
-                where=str(path),
+                where=str(self.path),
                 next_action="Build it with 'courtbook prepare PARAMS', or correct warehouse.path.",
             )
 
@@ -58,22 +77,55 @@ class DuckDBWarehouse:
         """Engine and file."""
         return f"duckdb:{self.path}"
 
+    @property
+    def locks(self) -> Path:
+        """Folder of the lock files of the tables."""
+        return self.path.with_name(f".{self.path.name}.locks")
+
+    @property
+    def _connection(self) -> "duckdb.DuckDBPyConnection | None":
+        """The connection of the session that this thread is in."""
+        return getattr(self._own, "connection", None)
+
     @contextmanager
     def session(self, *, write: bool = False) -> Iterator[None]:
-        """Keep one connection open; nested sessions share it."""
+        """Keep one connection open; nested sessions share it, and the sessions of other threads share the file."""
         if self._connection is not None:
-            if write and not self._writes:
+            if write and not self._own.writes:
                 raise RuntimeError("a session that reads cannot be widened to one that writes")
             yield
             return
-        self._connection, self._writes = self._open(write), write
+        with self._turn:
+            # The file is open for reading or for writing, for all threads: who writes waits for those who read.
+            self._turn.wait_for(lambda: self._file is None or self._writes or not write)
+            if self._file is None:
+                self._file, self._writes = self._open_patiently(write), write
+            self._users += 1
+            self._own.connection, self._own.writes = self._file.cursor(), self._writes
         try:
             yield
         finally:
-            self._connection.close()
-            self._connection = None
+            self._own.connection.close()
+            self._own.connection = None
+            with self._turn:
+                self._users -= 1
+                if not self._users:
+                    self._file.close()
+                    self._file = None
+                    self._turn.notify_all()
+
+    def _open_patiently(self, write: bool) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self.lock_wait
+        while True:
+            try:
+                return self._open(write)
+            except WarehouseError as error:
+                if error.reason is not Reason.WAREHOUSE_LOCKED or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
 
     def _open(self, write: bool) -> duckdb.DuckDBPyConnection:
+        self._refuse_missing()
         try:
             # Order of rows costs memory when tables are written, and nothing here relies on it.
             connection = duckdb.connect(
@@ -85,7 +137,7 @@ class DuckDBWarehouse:
                     "autoinstall_known_extensions": "false",
                 },
             )
-            connection.execute("SET TimeZone = 'UTC'")  # GoogleSQL's own, wherever the machine stands
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")  # GoogleSQL's own, wherever the machine stands
             return connection
         except duckdb.Error as error:
             message = str(error)

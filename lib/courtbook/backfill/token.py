@@ -1,0 +1,103 @@
+"""Where the bearer token of a service comes from, and when it is fetched anew. It is never shown or written down."""
+
+import os
+import re
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import httpx
+
+from courtbook.errors import CourtbookError, Reason
+from courtbook.params import TokenParams
+
+_COMMAND_SECONDS, _METADATA_SECONDS = 30.0, 10.0
+_IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
+
+
+@dataclass(frozen=True, eq=False)
+class Token:
+    """A bearer token and when it was asked for, by the monotonic clock: a wall clock that jumps changes nothing."""
+
+    value: str = field(repr=False)
+    born: float
+
+
+class TokenSource:
+    """Gives out one token until it is too old or was refused; threads that ask at the same time fetch it once.
+
+    A file is relative to ``root``, and a command runs there.
+    """
+
+    def __init__(self, settings: TokenParams, root: Path) -> None:
+        self._settings, self._root = settings, root
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+        self._failed: tuple[float, CourtbookError] | None = None
+
+    def get(self) -> Token:
+        """Return a token, a new one if there is none or if it is older than the settings allow.
+
+        Raises
+        ------
+        CourtbookError
+            If none can be had (``service_failed``); the message names the source and holds nothing that came from it.
+        """
+        asked = monotonic()
+        with self._lock:
+            if self._failed and self._failed[0] > asked:
+                raise self._failed[1]  # it failed while this thread waited for it
+            if self._token is None or monotonic() - self._token.born > self._settings.minutes * 60:
+                self._token = self._new(born=monotonic())
+            return self._token
+
+    def renew(self, refused: Token) -> None:
+        """Forget a token that was refused; one that another thread has fetched since then stays."""
+        with self._lock:
+            if self._token is refused:
+                self._token = None
+
+    def _new(self, born: float) -> Token:
+        text, why = "", "it gave nothing, or blanks, line breaks or other signs that no token has"
+        try:
+            text = self._fetch().strip()
+        except subprocess.TimeoutExpired:
+            why = f"it did not end within {_COMMAND_SECONDS:g} s"
+        except subprocess.CalledProcessError as error:
+            why = f"it ended with exit status {error.returncode}"
+        except httpx.HTTPStatusError as error:
+            why = f"it answered {error.response.status_code}"
+        except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+        # Checked here: whoever builds a header would quote in its error what does not fit in.
+        if re.fullmatch(r"[\x21-\x7e]+", text):
+            return Token(text, born)
+        # Raised out here: the errors above hold what a command printed.
+        failed = CourtbookError(
+            Reason.SERVICE_FAILED,
+            f"The service's token cannot be had: {why}.",
+            where=(self._settings.command or (self._settings.file or f"metadata server {_host()}",))[0],
+            next_action="Ask this source by hand and correct it, then start again: only what is missing is planned.",
+        )
+        self._failed = (monotonic(), failed)
+        raise failed
+
+    def _fetch(self) -> str:
+        if command := self._settings.command:
+            # Without a shell; what it complains about is not kept, it may quote the token.
+            null, limit = subprocess.DEVNULL, _COMMAND_SECONDS
+            out = subprocess.check_output(command, cwd=self._root, stdin=null, stderr=null, timeout=limit)  # noqa: S603
+            return out.decode("utf-8", "replace")
+        if self._settings.file:
+            return (self._root / self._settings.file).read_text(encoding="utf-8", errors="replace")
+        url, header = f"http://{_host()}{_IDENTITY}", {"Metadata-Flavor": "Google"}
+        asked = {"audience": self._settings.metadata}
+        # No proxy: this server stands next to the machine.
+        answer = httpx.get(url, params=asked, headers=header, timeout=_METADATA_SECONDS, trust_env=False)
+        return answer.raise_for_status().text
+
+
+def _host() -> str:
+    return os.environ.get("GCE_METADATA_HOST", "metadata.google.internal")

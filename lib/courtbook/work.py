@@ -1,0 +1,181 @@
+"""The backfills of a step: planned, frozen, run and put on record."""
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from courtbook.backfill.choice import choose_executor, kind_of
+from courtbook.backfill.executor import Context
+from courtbook.backfill.runner import BackfillReport, Batch, Runner, Terms
+from courtbook.calendar import Calendar
+from courtbook.catalog import Catalog, Layer, Severity, Table
+from courtbook.checks.result import Status
+from courtbook.checks.runner import run_checks
+from courtbook.checks.scope import Scope
+from courtbook.coverage import Coverage, read_coverage
+from courtbook.errors import CourtbookError, Interrupted, Reason
+from courtbook.evidence.bundle import write_json
+from courtbook.evidence.history import days_of, outcomes, read_history
+from courtbook.evidence.ledger import Ledger
+from courtbook.gates import require_go
+from courtbook.params import Params
+from courtbook.plan import Plan, Selection, make_plan, read_plan
+from courtbook.warehouse.base import Warehouse
+
+STOP_FILE = "stop"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step needs to write: made by the step, once."""
+
+    step: str
+    params: Params
+    run: Path
+    attempt: Path
+    ledger: Ledger
+    warehouse: Warehouse
+    calendar: Calendar
+    catalog: Catalog
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def plan(
+        self, layer: Layer, coverage: Mapping[str, Coverage], only: Collection[date] = (), table: str = ""
+    ) -> Plan:
+        """Plan what a layer lacks, and freeze the plan in this attempt's folder before anything runs.
+
+        In a run that is resumed the plan that was frozen first counts: what of it is done is not done again.
+
+        Parameters
+        ----------
+        only, table : collection of date, str
+            A single repair: these dates of this table, whatever their state.
+        """
+        history = read_history(self.run.parent, self.warehouse.identity)
+        for line in history.skipped:
+            print(line)  # noqa: T201 - a notebook's log
+        chosen = self.params.backfill
+        selection = Selection(chosen.mode, failed=history.failed, changed=chosen.changed)
+        earlier = [
+            data for data in self.ledger.data("plan") if (data["step"], data["layer"]) == (self.step, layer.value)
+        ]
+        resumes = ""
+        if table:
+            selection = Selection("all", only={table: only})
+        elif earlier and self.ledger.last("run_started") is not None:
+            resumes = earlier[0]["file"]
+            done = days_of(outcomes(self.ledger.data("dates")), succeeded=True)
+            selection = Selection(frozen=read_plan(self.run / resumes, self.catalog), done=done)
+        rates = {name: rate for (name, kind), rate in history.seconds.items() if kind == kind_of(name, self.params)}
+        plan = make_plan(self.catalog, layer, coverage, self._reread, selection, rates=rates)
+        plan.refuse_above(chosen.max_table_dates, chosen.max_hours)
+        number = len(list(self.attempt.glob("plan*.json"))) + 1
+        file = self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json")
+        caps = {"table_dates": chosen.max_table_dates, "hours": chosen.max_hours}
+        write_json(file, {**plan.record(), "mode": selection.mode, "resumes": resumes, "cap": caps})
+        self.ledger.append(
+            "plan",
+            step=self.step,
+            layer=layer.value,
+            file=file.relative_to(self.run).as_posix(),
+            resumes=resumes,
+            table_dates=plan.table_dates,
+            tables=[[name, len(dates)] for name, dates in plan.dates.items()],
+            seconds={task.table.name: plan.seconds(task) for task in plan.tasks if task.dates},
+        )
+        return plan
+
+    def _reread(self, table: Table, rewritten: Mapping[str, Collection[date]]) -> Coverage:
+        return read_coverage(self.warehouse, table, self.calendar, rewritten=rewritten)
+
+    def backfill(self, plan: Plan, gate: str, show: Callable[[], None]) -> BackfillReport:
+        """Run a plan; refused unless the gate was decided GO in this run.
+
+        Parameters
+        ----------
+        show : callable
+            Called whenever there is something new on record.
+        """
+        chosen = self.params.backfill
+
+        def record(batch: Batch) -> None:
+            self._record(batch)
+            show()
+
+        terms = Terms(
+            permit=lambda: require_go(gate, self.ledger.last("gate", gate=gate, scope=self.params.judged())),
+            record=record,
+            validate=self._validate,
+            parallel=chosen.parallel,
+            retries=chosen.retries,
+            retry_wait=chosen.retry_wait,
+            holder={"run": self.run.name},
+        )
+        context = Context(self.attempt, self._put, self.ledger.data, self._check_stop)
+
+        def executor(table: Table) -> Any:
+            return choose_executor(table, self.params, self.warehouse, self.calendar, self.catalog)
+
+        runner = Runner(self.warehouse, self.calendar, executor, context, terms)
+        try:
+            report = runner.run(plan)
+        except KeyboardInterrupt as error:
+            self._put("interrupted", by="signal")
+            raise Interrupted from error
+        for failed in report.errors.values():  # what could be done is done and on record
+            raise failed
+        return report
+
+    def _put(self, kind: str, **data: object) -> None:
+        self.ledger.append(kind, step=self.step, attempt=self.attempt.name, **data)
+
+    def _check_stop(self) -> None:
+        """Raise if somebody put a stop file into the run's folder."""
+        file = self.run / STOP_FILE
+        if file.exists():
+            file.unlink(missing_ok=True)
+            self._put("interrupted", by="stop file")
+            raise Interrupted
+
+    def _record(self, batch: Batch) -> None:
+        """Put a piece of work on record: an event in the ledger, and a line a date in ``dates.log``."""
+        with self._turn:
+            self._put(
+                "dates",
+                table=batch.table,
+                executor=batch.executor,
+                done=[day.isoformat() for day in batch.done],
+                failed=[day.isoformat() for day in batch.failed],
+                why={day.isoformat(): words for day, words in batch.why.items()},
+                rows=batch.rows,
+                seconds=round(batch.seconds, 3),
+            )
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            lines = [
+                f"{now}  {batch.table:<30}  {day}  {f'failed  {batch.why[day]}' if day in batch.why else 'done'}\n"
+                for day in (*batch.done, *batch.failed)
+            ]
+            try:
+                with (self.attempt / "dates.log").open("a", encoding="utf-8") as log:
+                    log.writelines(lines)
+            except OSError as error:
+                raise CourtbookError(
+                    Reason.DISK_FULL,
+                    f"The log cannot be written: {error.strerror}. The ledger has the dates.",
+                    where=str(self.attempt / "dates.log"),
+                    next_action="Make room on the disk, then go on with 'courtbook run --resume RUN'.",
+                ) from error
+
+    def _validate(self, table: Table) -> str:
+        """Run the critical checks of a table's own rows; whether all dates are there is for the gate to say."""
+        own = [
+            check
+            for check in self.catalog.checks
+            if check.table == table.name and check.severity is Severity.CRITICAL and check.numerator and not check.scale
+        ]
+        scope = Scope(self.catalog, self.warehouse, self.calendar, self.params, declared=own)
+        wrong = [r for r in run_checks(scope, own) if r.status in (Status.FAIL, Status.ERROR)]
+        return "; ".join(f"{result.check.id} {result.status.value} {result.detail}".strip() for result in wrong)
