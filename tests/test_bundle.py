@@ -136,13 +136,27 @@ def test_the_seal_lists_every_file_with_its_digest(tmp_path: Path) -> None:
     assert all(sha256(tmp_path / name) == entry["sha256"] for name, entry in manifest["files"].items())
 
 
-def test_a_run_is_sealed_once(tmp_path: Path) -> None:
+def test_every_seal_stays_and_the_next_one_covers_it(tmp_path: Path) -> None:
     (tmp_path / "ledger.jsonl").write_text("a")
-    first = seal(tmp_path, {}).read_bytes()
+    first = seal(tmp_path, {"verdict": "INTERRUPTED"})
+    before = first.read_bytes()
     (tmp_path / "ledger.jsonl").write_text("b")
-    with pytest.raises(CourtbookError, match="never overwritten"):
-        seal(tmp_path, {})
-    assert (tmp_path / "manifest.json").read_bytes() == first
+    second = seal(tmp_path, {"verdict": "GO"})
+    third = seal(tmp_path, {"verdict": "GO"})
+    assert [path.name for path in (first, second, third)] == ["manifest.json", "manifest-2.json", "manifest-3.json"]
+    assert first.read_bytes() == before
+    told = json.loads(second.read_text())
+    assert told["verdict"] == "GO"
+    assert set(told["files"]) == {"ledger.jsonl", "manifest.json"}
+    assert told["files"]["manifest.json"]["sha256"] == sha256(first)
+    assert told["files"]["ledger.jsonl"]["sha256"] == sha256(tmp_path / "ledger.jsonl")
+    assert set(json.loads(third.read_text())["files"]) == {"ledger.jsonl", "manifest.json", "manifest-2.json"}
+
+
+def test_the_lock_of_a_run_lies_beside_it_so_that_a_sealed_folder_never_changes(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "runs", "try")
+    assert run not in bundle.run_lock(run).parents
+    assert bundle.run_lock(run) != bundle.run_lock(new_run(tmp_path / "runs", "try"))
 
 
 def test_the_environment_names_what_the_run_was_made_with(tmp_path: Path) -> None:

@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import nbformat
 import pytest
 from courtbook.catalog import load_catalog
-from courtbook.chain import run_step
+from courtbook.chain import Chain
 from courtbook.checks.result import Verdict
 from courtbook.errors import ExitCode
 from courtbook.evidence.bundle import sha256
 from courtbook.evidence.ledger import Ledger
+from courtbook.params import Params, RangeParams, WarehouseParams
 from small_run import ROOT, Small
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chain")]
@@ -247,9 +249,13 @@ def test_a_notebook_without_a_verdict_is_interrupted_not_go(tmp_path, code):
     nbformat.write(source, tmp_path / "notebooks" / "00_preflight.ipynb")
     run = tmp_path / "run"
     run.mkdir()
-    outcome = run_step(
-        load_catalog().step("preflight"), tmp_path / "notebooks", run, Ledger(run / "ledger.jsonl"), tmp_path
+    params = Params(
+        name="small",
+        warehouse=WarehouseParams(path="nowhere.duckdb"),
+        range=RangeParams(start=date(2024, 10, 22), end=date(2024, 12, 31)),
     )
+    chain = Chain(run, params, tmp_path, Ledger(run / "ledger.jsonl"), lambda _: None)
+    outcome = chain.run_step(load_catalog().step("preflight"))
     assert (outcome.verdict, outcome.exit_code) == (Verdict.INTERRUPTED, ExitCode.ENGINE)
     assert "without a verdict" in outcome.why
 

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import gc
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,10 @@ class Bench:
 
     @property
     def context(self) -> Context:
-        return Context(self.folder, self.record, self.history, lambda: self.stop(), self.held)
+        return Context(self.folder, self.record, self.history, self.check_stop, self.held)
+
+    def check_stop(self) -> None:
+        self.stop()
 
     def job(self, *argv: str, table: Table = TEAMS, **settings: Any) -> CommandExecutor:
         settings = {"kind": "command", "argv": argv, "grace": 0.5, **settings}
@@ -178,7 +183,7 @@ def test_pieces_cover_each_date_once(data: st.DataObject, gaps: list[int], lengt
             inside = [day for day in calendar.dates() if piece[0] <= day <= piece[-1]]
             assert list(piece) == inside
             assert len({season[day] for day in piece}) == 1
-        for piece, following in zip(pieces, pieces[1:], strict=False):
+        for piece, following in pairwise(pieces):
             between = [day for day in calendar.dates() if piece[-1] < day < following[0]]
             assert between or len(piece) == size or season[piece[-1]] != season[following[0]]
 
@@ -260,7 +265,7 @@ def test_logs_are_never_overwritten(bench: Bench) -> None:
     [
         (["no-such-program"], {}, "no-such-program cannot be started: No such file"),
         (["./plain.txt"], {}, "cannot be started: Permission denied"),
-        (["true"], {"folder": "nowhere"}, "working folder .*nowhere does not exist"),
+        (["true"], {"folder": "nowhere"}, "there is no folder .*nowhere"),
     ],
 )
 def test_what_cannot_be_started_is_an_error(
@@ -299,7 +304,8 @@ def test_no_job_without_a_log(
 
 def test_a_job_that_is_on_no_record_is_ended(bench: Bench) -> None:
     def refuse(kind: str, **data: object) -> None:
-        bench.record(kind, **data)
+        if kind == "job_started":
+            bench.record(kind, **data)
         raise OSError(errno.ENOSPC, "no room")
 
     with pytest.raises(OSError, match="no room"):
@@ -310,10 +316,7 @@ def test_a_job_that_is_on_no_record_is_ended(bench: Bench) -> None:
 # ---- jobs that fill a table, more or less
 
 
-@pytest.mark.parametrize(
-    ("style", "settings"),
-    [("pgs", {}), ("parallel", {"workers": 2}), ("upgc", {"by": "range"}), ("phase4", {"by": "dates"})],
-)
+@pytest.mark.parametrize(("style", "settings"), [("pgs", {}), ("parallel", {"workers": 2})])
 def test_a_good_job_fills_its_dates(warehouse: Warehouse, style: str, settings: dict[str, Any]) -> None:
     executor = warehouse.stand_in(f"--style={style}", **settings)
     assert executor.execute(TEAMS, DAYS, warehouse.bench.context) == {}
@@ -404,10 +407,10 @@ def test_a_missing_script(bench: Bench) -> None:
 
 
 def test_a_job_that_floods_its_log(warehouse: Warehouse) -> None:
-    executor = warehouse.stand_in("--megabytes=100", "--style=upgc", fault="flood")
+    executor = warehouse.stand_in("--megabytes=50", "--style=upgc", fault="flood")
     assert executor.execute(TEAMS, DAYS, warehouse.bench.context) == {}
     ended = warehouse.bench.assert_over("ended", 0, done=4)
-    assert ended["lines"] > 1_000_000
+    assert ended["lines"] > 500_000
     assert warehouse.found() == list(DAYS)
 
 
@@ -427,7 +430,7 @@ def test_a_job_whose_log_cannot_grow(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("fault", ["fork", "daemon"])
 def test_a_job_is_over_when_its_last_process_is(warehouse: Warehouse, fault: str) -> None:
-    executor = warehouse.stand_in("--pace=0.2", fault=fault)
+    executor = warehouse.stand_in("--pace=0.1", fault=fault)
     assert executor.execute(TEAMS, DAYS, warehouse.bench.context) == {}
     assert "PARENT GOES" in warehouse.bench.log()
     warehouse.bench.assert_over("ended", 0, done=4)
@@ -439,9 +442,9 @@ def test_a_job_is_over_when_its_last_process_is(warehouse: Warehouse, fault: str
 
 @pytest.mark.parametrize("fault", ["hang", "ignore_term"])
 def test_a_job_that_hangs_is_ended(warehouse: Warehouse, fault: str) -> None:
-    executor = warehouse.stand_in(fault=fault, silent=3)
+    executor = warehouse.stand_in(fault=fault, silent=2.5)
     words = executor.execute(TEAMS, DAYS, warehouse.bench.context)
-    assert words == dict.fromkeys(DAYS[1:], "the job was ended: it wrote nothing for 3 s")
+    assert words == dict.fromkeys(DAYS[1:], "the job was ended: it wrote nothing for 2.5 s")
     warehouse.bench.assert_over("hung", -9 if fault == "ignore_term" else -15, done=1)
     assert warehouse.found() == [DAYS[0]]
 
@@ -449,7 +452,6 @@ def test_a_job_that_hangs_is_ended(warehouse: Warehouse, fault: str) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        "sleep 60",
         "sleep 60 & sleep 60 & wait",
         "trap '' TERM; echo up; sleep 60; sleep 60",
         "trap 'echo no' TERM; while true; do sleep 0.1; done 2>/dev/null",
@@ -461,17 +463,17 @@ def test_a_job_that_hangs_is_ended(warehouse: Warehouse, fault: str) -> None:
 )
 def test_nothing_of_a_silent_job_is_left(bench: Bench, script: str) -> None:
     started = time.monotonic()
-    words = bench.shell(script, silent=0.4, grace=0.4).execute(TEAMS, DAYS, bench.context)
+    words = bench.shell(script, silent=0.3, grace=0.2).execute(TEAMS, DAYS, bench.context)
     assert time.monotonic() - started < 5
     assert set(words) == set(DAYS)
-    assert set(words.values()) == {"the job was ended: it wrote nothing for 0.4 s"}
+    assert set(words.values()) == {"the job was ended: it wrote nothing for 0.3 s"}
     status = bench.only("job_ended")["status"]
-    assert status in ((3,) if "exit 3" in script else (-9, -15))
+    assert status in ((3,) if "exit 3" in script else (-9, -15, 143))
     bench.assert_over("hung", status)
 
 
 def test_a_job_that_only_talks_is_ended(bench: Bench) -> None:
-    executor = bench.shell("while true; do echo hello; sleep 0.05; done", silent=1, limit=0.6)
+    executor = bench.shell("while true; do echo hello; sleep 0.05; done", silent=60, limit=0.6)
     words = executor.execute(TEAMS, DAYS, bench.context)
     assert set(words.values()) == {"the job was ended: it took longer than 0.6 s"}
     bench.assert_over("over time", -15)
@@ -503,7 +505,7 @@ def test_a_killed_job_says_so(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("wish", [Interrupted, KeyboardInterrupt])
-@pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM; sleep 60; sleep 60"])
+@pytest.mark.parametrize("script", ["exec sleep 60", "trap '' TERM; sleep 60; sleep 60"])
 def test_a_wish_to_stop_ends_the_job(bench: Bench, wish: type[BaseException], script: str) -> None:
     asked: list[int] = []
 
@@ -515,7 +517,7 @@ def test_a_wish_to_stop_ends_the_job(bench: Bench, wish: type[BaseException], sc
     bench.stop = stop
     with pytest.raises(wish):
         bench.shell(script, grace=0.3).execute(TEAMS, DAYS, bench.context)
-    bench.assert_over("stopped", -15 if script == "sleep 60" else -9)
+    bench.assert_over("stopped", -15 if script == "exec sleep 60" else -9)
 
 
 def test_who_loses_patience_while_a_job_ends_still_ends_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -531,12 +533,15 @@ def test_who_loses_patience_while_a_job_ends_still_ends_it(bench: Bench, monkeyp
     bench.assert_over("lost")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_job_that_cannot_be_killed_keeps_its_table(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Group, "stop", lambda self, grace: False)
     with pytest.raises(CourtbookError, match="was killed and still lives") as caught:
-        bench.shell("sleep 1.5", silent=0.3).execute(TEAMS, DAYS, bench.context)
+        bench.shell("sleep 1", silent=0.3).execute(TEAMS, DAYS, bench.context)
     assert caught.value.reason is Reason.TABLE_HELD
     assert bench.history("job_ended") == []
+    del caught
+    gc.collect()  # of the process that still runs
     monkeypatch.undo()
     assert bench.shell("no").adopt(TEAMS, bench.context) == DAYS
     bench.assert_over("ended")
@@ -591,7 +596,7 @@ def is_locked(path: Path) -> bool:
 
 
 def test_a_job_that_outlived_its_starter_is_followed_to_its_end(warehouse: Warehouse) -> None:
-    bench, executor = warehouse.bench, warehouse.stand_in("--pace=0.3")
+    bench, executor = warehouse.bench, warehouse.stand_in("--pace=0.2")
     with dead_starter(bench, executor) as job:
         assert is_locked(Path(job["alive"]))
         assert is_locked(bench.folder / "table.lock")  # so that nobody else writes
@@ -612,7 +617,7 @@ def test_a_job_that_outlived_its_starter_is_followed_to_its_end(warehouse: Wareh
     ],
 )
 def test_an_adopted_job_has_no_more_time_than_others(bench: Bench, script: str, how: str) -> None:
-    executor = bench.shell(script, silent=0.8, limit=2, grace=0.3)
+    executor = bench.shell(script, silent=0.5 if how == "hung" else 60, limit=1.2, grace=0.2)
     with dead_starter(bench, executor):
         assert executor.adopt(TEAMS, bench.context) == DAYS
     bench.assert_over(how)

@@ -277,20 +277,58 @@ def later(name: str, day: date, hours: int = 24) -> str:
     )
 
 
+def all_later(name: str, day: date) -> str:
+    """Return a statement after which all rows of a date were written later than everything else."""
+    table = CATALOG.tables[name]
+    return (
+        f"UPDATE {table.full_name} SET processed_at = processed_at + TO_HOURS(24) WHERE {table.date_column} = '{day}'"
+    )
+
+
 def rest_of_season(calendar: Calendar) -> list[date]:
     return [item.day for item in calendar.days if item.day > DAY and item.season == 2023]
+
+
+def since(params: Params, name: str, of: str, where: str = "TRUE") -> list[date]:
+    """Return the dates after DAY, to the end of the season, on which whoever stands first on DAY has a row."""
+    table, whose = CATALOG.tables[name], CATALOG.tables[of]
+    who = f"SELECT MIN({whose.entity_column}) FROM {whose.full_name} WHERE {whose.date_column} = DATE '{DAY}'"
+    with duckdb.connect(params.warehouse.path, read_only=True) as connection:
+        rows = connection.execute(
+            f"SELECT DISTINCT {table.date_column} AS day FROM {table.full_name} WHERE {table.entity_column} = ({who})"
+            f" AND {where} AND day > DATE '{DAY}' AND day < DATE '2024-07-01' ORDER BY day"
+        ).fetchall()
+    return [day for (day,) in rows]
+
+
+HAS_ZONES = "paint_attempts IS NOT NULL AND mid_range_attempts IS NOT NULL"
+
+
+def zone_dates_of_the_player(params: Params) -> list[date]:
+    """Return the dates on which one player's zones look back at DAY: up to his twentieth later game with zones."""
+    games = since(params, "player_game_summary", "player_game_summary", HAS_ZONES)
+    days = since(params, "player_shot_zone_analysis", "player_game_summary")
+    return [day for day in days if sum(game < day for game in games) < 20]
+
+
+def zone_dates_of_the_teams(params: Params, calendar: Calendar) -> list[date]:
+    """Return the dates on which the zones of teams look back at one team's game on DAY."""
+    games = since(params, "team_defense_game_summary", "team_defense_game_summary")
+    days = rest_of_season(calendar)
+    return [day for day in days if (day - DAY).days <= 30 or sum(game < day for game in games) < 15]
 
 
 @pytest.mark.parametrize(
     ("newer", "name", "stale"),
     [
         ("team_offense_game_summary", "player_game_summary", "the date"),
-        ("team_offense_game_summary", "upcoming_player_game_context", "the season"),
+        ("team_offense_game_summary", "upcoming_player_game_context", "ten games of the team"),
+        ("team_offense_game_summary", "player_daily_cache", "ten games of the team"),
         ("team_offense_game_summary", "ml_feature_store_v2", "the season"),
-        ("team_defense_game_summary", "team_defense_zone_analysis", "the season"),
+        ("team_defense_game_summary", "team_defense_zone_analysis", "thirty days or fifteen games of the team"),
         ("team_defense_game_summary", "player_game_summary", "nothing"),
         ("player_game_summary", "ml_feature_store_v2", "the date and the season"),
-        ("player_game_summary", "player_shot_zone_analysis", "the season"),
+        ("player_game_summary", "player_shot_zone_analysis", "twenty games of the player with zones"),
         ("player_game_summary", "team_offense_game_summary", "nothing"),
         ("upcoming_team_game_context", "player_composite_factors", "the date"),
         ("player_shot_zone_analysis", "player_daily_cache", "the date"),
@@ -304,12 +342,17 @@ def test_a_date_is_stale_if_an_input_within_its_look_back_is_newer(
 ) -> None:
     params = copy_warehouse()
     edit(params, later(newer, DAY))
+    declared = next((edge.window for edge in CATALOG.tables[name].edges if edge.table.name == newer), ())
+    of_the_date = [DAY] if "same date" in declared else []
     expected = {
-        "nothing": [],
-        "the date": [DAY],
-        "the season": rest_of_season(calendar),
-        "the date and the season": [DAY, *rest_of_season(calendar)],
-    }[stale]
+        "nothing": list,
+        "the date": lambda: [DAY],
+        "the season": lambda: rest_of_season(calendar),
+        "the date and the season": lambda: [DAY, *rest_of_season(calendar)],
+        "ten games of the team": lambda: since(params, "team_offense_game_summary", newer)[:10],
+        "thirty days or fifteen games of the team": lambda: zone_dates_of_the_teams(params, calendar),
+        "twenty games of the player with zones": lambda: [*of_the_date, *zone_dates_of_the_player(params)],
+    }[stale]()
     coverage = read(params, name)
     assert list(coverage.dates_in(DateState.STALE)) == expected
     assert set(coverage.frame.loc[coverage.frame["state"] == DateState.STALE, "why"]) == (
@@ -320,6 +363,11 @@ def test_a_date_is_stale_if_an_input_within_its_look_back_is_newer(
     assert coverage.record()["dates"]["stale"] == [day.isoformat() for day in expected]
 
 
+def stale_by(params: Params, calendar: Calendar, edge: Edge) -> tuple[date, ...]:
+    table = replace(CATALOG.tables["upcoming_team_game_context"], edges=(edge,))
+    return read_coverage(DuckDBWarehouse(Path(params.warehouse.path)), table, calendar).dates_in(DateState.STALE)
+
+
 @pytest.mark.parametrize(
     ("window", "first", "last"),
     [
@@ -327,7 +375,6 @@ def test_a_date_is_stale_if_an_input_within_its_look_back_is_newer(
         ("1 days", DAY + timedelta(days=1), DAY + timedelta(days=1)),
         ("7 days", DAY + timedelta(days=1), DAY + timedelta(days=7)),
         ("30 days", DAY + timedelta(days=1), DAY + timedelta(days=30)),
-        ("10 games", DAY + timedelta(days=1), date(2024, 7, 1)),
         ("season", DAY + timedelta(days=1), date(2024, 7, 1)),
     ],
 )
@@ -336,10 +383,21 @@ def test_each_window_looks_back_as_far_as_it_says(
 ) -> None:
     params = copy_warehouse()
     edit(params, later("team_defense_game_summary", DAY))
-    edge = Edge(CATALOG.tables["team_defense_game_summary"], (window,))
-    table = replace(CATALOG.tables["upcoming_team_game_context"], edges=(edge,))
-    coverage = read_coverage(DuckDBWarehouse(Path(params.warehouse.path)), table, calendar)
-    assert coverage.dates_in(DateState.STALE) == tuple(day for day in calendar.dates() if first <= day <= last)
+    found = stale_by(params, calendar, Edge(CATALOG.tables["team_defense_game_summary"], (window,)))
+    assert found == tuple(day for day in calendar.dates() if first <= day <= last)
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 200])
+@pytest.mark.parametrize("counting", ["", "home_game"])
+def test_a_window_of_games_counts_those_of_the_team_that_count(
+    copy_warehouse: Callable[[], Params], calendar: Calendar, count: int, counting: str
+) -> None:
+    params, name = copy_warehouse(), "team_defense_game_summary"
+    edit(params, later(name, DAY))
+    found = stale_by(params, calendar, Edge(CATALOG.tables[name], (f"{count} games",), "team_abbr", counting))
+    counted = since(params, name, name, counting or "TRUE")
+    assert list(found) == [day for day in since(params, name, name) if sum(game < day for game in counted) < count]
+    assert DAY not in found
 
 
 def test_all_newer_inputs_are_named(copy_warehouse: Callable[[], Params]) -> None:
@@ -393,12 +451,12 @@ def test_what_is_not_complete_is_not_called_stale(copy_warehouse: Callable[[], P
 
 def test_staleness_is_seen_from_inputs_before_the_range_too(copy_warehouse: Callable[[], Params]) -> None:
     params = copy_warehouse()
-    edit(params, later("player_game_summary", DAY))
+    edit(params, all_later("player_game_summary", DAY))
     week = params.range.model_copy(update={"start": date(2024, 4, 1), "end": date(2024, 4, 7)})
     short = params.model_copy(update={"range": week})
     coverage = read(short, "player_shot_zone_analysis")
     assert coverage.dates_in(DateState.STALE) == coverage.target
-    before = params.range.model_copy(update={"end": DAY})
+    before = params.range.model_copy(update={"end": DAY - timedelta(days=1)})
     assert (
         read(params.model_copy(update={"range": before}), "player_shot_zone_analysis").dates_in(DateState.STALE) == ()
     )
@@ -427,7 +485,7 @@ def test_all_tables_and_dates_fit_into_one_tidy_frame(copy_warehouse: Callable[[
     names = ("team_offense_game_summary", "player_game_summary", "player_daily_cache")
     warehouse = DuckDBWarehouse(Path(params.warehouse.path))
     frame = tidy(read_all(warehouse, [CATALOG.tables[name] for name in names], calendar), calendar)
-    assert list(frame.columns) == ["table", "season", "day", "state", *COUNTS, "why"]
+    assert list(frame.columns) == ["table", "season", "day", "state", *COUNTS, "oldest_row", "why"]
     assert len(frame) == len(names) * len(calendar.dates()) + 1
     assert not frame.duplicated(["table", "day"]).any()
     assert set(frame["state"]) == {"complete", "stale", "unexpected", "empty by rule"}

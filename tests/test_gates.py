@@ -315,10 +315,17 @@ def test_a_changed_ledger_opens_nothing(project: Project) -> None:
     project.edit(f"UPDATE {PGS} SET usage_rate = NULL")
     step = project.open("phase4_backfill")
     step.check("phase3")
+    plan = step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4))
     text = step.ledger.path.read_text(encoding="utf-8")
-    step.ledger.path.write_text(text.replace('"verdict":"NO-GO"', '"verdict":"GO"'), encoding="utf-8")
-    with pytest.raises(Exception, match="changed or torn"):
-        step.backfill(step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4)))
+    for forged in ('"verdict":"GO"', '"verdict":"GO"   '):  # shorter than it was, and as long as it was
+        step.ledger.path.write_text(text.replace('"verdict":"NO-GO"', forged), encoding="utf-8")
+        with pytest.raises(CourtbookError, match=r"was changed|closed"):  # an open ledger relies on what it has read
+            step.backfill(plan)
+        with pytest.raises(CourtbookError, match="was changed: line 2 is not the one that was written") as caught:
+            Ledger(step.ledger.path).last("gate", gate="phase3")
+        assert caught.value.reason is Reason.LEDGER_BROKEN
+        with pytest.raises(CourtbookError, match="was changed"):
+            project.open("phase4_backfill")
     assert project.rows(CACHE, "cache_date") == 0
 
 

@@ -38,6 +38,7 @@ def statements():
         if check.sql:
             names = {"table": CATALOG.tables.get(check.table), "catalog": CATALOG}
             yield pytest.param(f"checks/{check.sql}.sql", names, id=f"check-{check.id}")
+    yield pytest.param("newest.sql", {"tables": CATALOG.processed}, id="newest")
     for path in chain(SQL.glob("views/*.sql"), SQL.glob("incident/*.sql"), SQL.glob("calendar.sql")):
         yield pytest.param(path.relative_to(SQL).as_posix(), {}, id=path.stem)
 

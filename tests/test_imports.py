@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("courtbook.warehouse",),
     ("courtbook.calendar",),
     ("courtbook.coverage",),
-    ("courtbook.plan",),
+    ("courtbook.plan", "courtbook.readiness"),
     ("courtbook.backfill", "courtbook.checks"),
     ("courtbook.gates",),
     ("courtbook.audit", "courtbook.status", "courtbook.work", "courtbook.preview"),

@@ -225,7 +225,9 @@ def test_a_table_loses_its_partitions_only() -> None:
     assert "IF NOT EXISTS nba_predictions.ml_feature_store_v2" in sql
 
 
-STATEMENTS: dict[str, tuple[Statement, Mapping[str, Any]]] = {}
+STATEMENTS: dict[str, tuple[Statement, Mapping[str, Any]]] = {
+    "newest.sql": (render("nba", "newest.sql", tables=CATALOG.processed), VALUES)
+}
 for _table in CATALOG.processed:
     for _name in ("insert.sql", "delete_dates.sql"):
         STATEMENTS[f"{_name}/{_table.name}"] = (render("nba", _name, table=_table), VALUES)

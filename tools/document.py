@@ -2,25 +2,24 @@
 
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from courtbook.catalog import Check, load_catalog
 from courtbook.errors import EXIT_MEANING
-from courtbook.params import Params
+from courtbook.params import Params, models_of
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-KEYED = {"thresholds": "CHECK", "waivers": "CHECK", "accept": "TABLE"}
+KEYED = {"thresholds": "CHECK", "waivers": "CHECK", "accept": "TABLE", "executors": "TABLE"}
 
 
 def parameters(model: type[BaseModel] = Params, prefix: str = "") -> list[tuple[str, str, str]]:
     """Return dotted name, default and meaning of every parameter."""
     rows: list[tuple[str, str, str]] = []
     for name, field in model.model_fields.items():
-        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        models = [kind for kind in kinds if issubclass(kind, BaseModel)]
+        models = models_of(field.annotation)
         default = "required" if field.is_required() else shown(field.get_default(call_default_factory=True))
         shown_name = f"{name}.{KEYED[name]}" if name in KEYED and prefix == "" else name
         if models and prefix == "":

@@ -39,7 +39,8 @@ class Coverage:
     frame : DataFrame
         One row a date: ``day``, ``expected_rows``, ``obtainable_rows`` (expected keys for which the raw layer has a
         source), ``actual_rows``, ``found_rows`` (expected keys that are there), ``unexpected_rows``,
-        ``duplicate_rows``, ``state``, and ``why``: the newer inputs of a stale date, or the rule that makes it empty.
+        ``duplicate_rows``, ``oldest_row`` (when the oldest row was made), ``state``, and ``why``: the newer inputs of
+        a stale date, or the rule that makes it empty.
     target : tuple of date
         The dates of the runbook's metric: Phase 3, every game date outside the bootstrap; Phase 4, those of them on
         which the table's own expectation has at least one row.
@@ -176,7 +177,7 @@ def read_coverage(
     frame["day"] = frame["day"].dt.date
     if dates is not None:
         frame = frame[frame["day"].isin(set(asked))].reset_index(drop=True)
-    counts = [column for column in frame.columns if column not in ("day", "newer_inputs")]
+    counts = [column for column in frame.columns if column.endswith("_rows")]
     frame[counts] = frame[counts].astype("int64")
     frame["state"] = pd.Series(
         [_state(row, table.expected.allow_extra) for row in frame.itertuples(index=False)],

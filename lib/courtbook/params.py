@@ -128,7 +128,10 @@ class CommandParams(_Strict):
         min_length=1, description="program and arguments; `{script}` is the table's script", strict=False
     )
     folder: str = Field(".", description="working folder, relative to the project's folder")
-    environment: dict[str, str] = Field(default_factory=dict, description="environment variables to set")
+    environment: dict[str, str] = Field(
+        default_factory=dict,
+        description="environment variables to set; on record, so no secrets: a job inherits all others",
+    )
     by: Literal["auto", "dates", "range"] = Field(
         "auto", description="pass `--dates` lists or start and end; auto: lists where the script takes them"
     )
@@ -264,3 +267,10 @@ class Params(_Strict):
     def to_yaml(self) -> str:
         """Return the resolved parameters as a params file."""
         return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+
+def models_of(annotation: object) -> tuple[type[BaseModel], ...]:
+    """Return the models in an annotation, however deep it hides them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(model for part in get_args(annotation) for model in models_of(part))

@@ -3,21 +3,24 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from courtbook.errors import ParameterError
-from courtbook.params import FolderSource, LeagueSource, Params
+from courtbook.params import CommandParams, FolderSource, HttpParams, LeagueSource, Params, TokenParams, models_of
 
+_KINDS: dict[str, type[BaseModel]] = {
+    "league": LeagueSource,
+    "folder": FolderSource,
+    "command": CommandParams,
+    "http": HttpParams,
+}
 # What is known below each name that a mistake may lie under.
 _MODELS: dict[str, type[BaseModel]] = {
-    name: model
-    for name, field in Params.model_fields.items()
-    for model in (field.annotation, *get_args(field.annotation))
-    if isinstance(model, type) and issubclass(model, BaseModel)
-} | {"league": LeagueSource, "folder": FolderSource}
+    name: model for name, field in Params.model_fields.items() for model in models_of(field.annotation)
+} | {"token": TokenParams, **_KINDS}
 
 
 class _Number(int):
@@ -113,7 +116,7 @@ def _replace(content: dict[str, Any], key: str, value: Any) -> None:
 def _line(error: Mapping[str, Any]) -> str:
     """Return what pydantic found as one line."""
     location, given, message = error["loc"], error["input"], str(error["msg"]).removeprefix("Value error, ")
-    where = ".".join(str(part) for part in location if part not in ("league", "folder")) or "the file"
+    where = ".".join(str(part) for part in location if part not in _KINDS) or "the file"
     if error["type"] == "extra_forbidden":
         models = [_MODELS[str(part)] for part in location[:-1] if str(part) in _MODELS]
         known = list((models or [Params])[-1].model_fields)
@@ -183,4 +186,15 @@ def load_params(file: Path, settings: Iterable[str] = (), overrides: Mapping[str
         source = source.model_copy(update={"path": located(source.path)})
     warehouse = params.warehouse.model_copy(update={"path": located(params.warehouse.path)})
     baseline = located(params.baseline) if params.baseline else ""
-    return params.model_copy(update={"warehouse": warehouse, "source": source, "baseline": baseline})
+    executors: dict[str, CommandParams | HttpParams] = {}
+    for name, chosen in params.executors.items():
+        if isinstance(chosen, CommandParams):
+            executors[name] = chosen.model_copy(update={"folder": located(chosen.folder)})
+        elif chosen.token is not None and chosen.token.file:
+            token = chosen.token.model_copy(update={"file": located(chosen.token.file)})
+            executors[name] = chosen.model_copy(update={"token": token})
+        else:
+            executors[name] = chosen
+    return params.model_copy(
+        update={"warehouse": warehouse, "source": source, "baseline": baseline, "executors": executors}
+    )

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from courtbook.backfill.locks import is_held
-from courtbook.backfill.process import born
+from courtbook.backfill.process import Group, born
 from courtbook.checks.result import Verdict
 from courtbook.errors import ParameterError
 from courtbook.evidence.bundle import run_lock
@@ -223,8 +223,7 @@ def _look_at_job(run: Path, item: TableStatus, started: Event) -> None:
     from courtbook.backfill.joblog import Said, read_log
 
     data, log = started["data"], Path(started["data"]["log"])
-    log = log if log.is_absolute() else run / log
-    if not log.is_file() or not is_held(Path(data["alive"]) if "alive" in data else log):
+    if not log.is_file() or not Group(data["pid"], data["created"], Path(data["alive"])).lives():
         return
     told = read_log(log)
     silent = time.time() - log.stat().st_mtime

@@ -142,6 +142,7 @@ class _Server(ThreadingHTTPServer):
 def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        busy = False
 
         def log_message(self, *_: object) -> None:
             pass
@@ -160,12 +161,18 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
             day, authorization = date.fromisoformat(body["analysis_date"]), self.headers.get("Authorization", "")
             headers = {name: value for name, value in self.headers.items() if name != "Authorization"}
             request = Request(day, time.monotonic(), body, headers, authorization.startswith("Bearer "))
-            behaviour = service.begin(request)
+            behaviour, self.busy = service.begin(request), True
             try:
                 if service.guarded and not service.lets_in(authorization):
                     return self.answer(401, "<h1>401 Unauthorized</h1>", kind="text/html")
                 return self.behave(*behaviour.partition(":")[::2], body, day)
             finally:
+                self.done()
+
+        def done(self) -> None:
+            """Count the request as over; before the answer goes out, since the next one may follow at once."""
+            if self.busy:
+                self.busy = False
                 service.end()
 
         def behave(self, kind: str, value: str, body: Mapping[str, Any], day: date) -> None:
@@ -210,6 +217,7 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
 
         def answer(self, status: int, content: object, kind: str = "application/json", retry_after: str = "") -> None:
             data = (content if isinstance(content, str) else json.dumps(content)).encode()
+            self.done()
             self.send_response(status)
             if retry_after.startswith("date+"):
                 moment = datetime.now(UTC) + timedelta(seconds=int(retry_after.removeprefix("date+")))

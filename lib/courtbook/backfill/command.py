@@ -101,24 +101,19 @@ class CommandExecutor:
     def execute(self, table: Table, dates: Dates, context: Context) -> Mapping[date, str]:
         """Run one job to its end, or end it, and return what is to be said about dates that it did not report done."""
         argv = self.argv(dates)
-        child, group, log = self._start(argv, context)
-        about = {"table": table.name, "pid": group.pid, "created": group.born, "log": str(log)}
-        try:
-            file = LogFile(log, self.domain)
-            context.record(
-                "job_started",
-                **about,
-                host=socket.gethostname(),
-                alive=str(group.lock),
-                argv=argv,
-                dates=[day.isoformat() for day in sorted(dates)],
-            )
-        except BaseException:
-            group.stop(self.settings.grace)  # what is on no record must not run
-            child.poll()
-            raise
-        how = self._watch(group, file, about, context, child.poll)
-        return self._words(dates, file.log, how, child.returncode)
+        log, lock = self._files(context.folder / "jobs")
+        with LogFile(Path(log.name), self.domain) as file:
+            with log, lock:
+                child = self._start(argv, log, lock, context.held)
+            group = Group(child.pid, born(child.pid), Path(lock.name))
+            start = {
+                "host": socket.gethostname(),
+                "alive": lock.name,
+                "argv": argv,
+                "dates": [day.isoformat() for day in sorted(dates)],
+            }
+            how = self._watch(group, file, log.name, context, child.poll, start=start)
+            return self._words(dates, file.log, how, child.returncode)
 
     def adopt(self, table: Table, context: Context) -> tuple[date, ...]:
         """Follow jobs of this run to their end whose starter died; return their dates, none if there are none."""
@@ -136,45 +131,41 @@ class CommandExecutor:
                     " then start a new run.",
                 )
             group = Group(job["pid"], job["created"], Path(job["alive"]))
-            about = {key: job[key] for key in ("table", "pid", "created", "log")}
-            log = Path(job["log"])
-            file = LogFile(
-                log if log.is_file() else Path(os.devnull), self.domain
-            )  # else its end is all there is to see
-            self._watch(group, file, about, context, lambda: None, over="ended" if group.lives() else "lost")
+            over = "ended" if group.lives() else "lost"
+            # Without its log, the end of a job is all there is to see.
+            log = job["log"] if Path(job["log"]).is_file() else os.devnull
+            with LogFile(Path(log), self.domain) as file:
+                self._watch(group, file, job["log"], context, lambda: None, over=over)
             dates |= {date.fromisoformat(day) for day in job["dates"]}
         return tuple(sorted(dates))
 
-    def _start(self, argv: list[str], context: Context) -> tuple["subprocess.Popen[bytes]", Group, Path]:
+    def _start(
+        self, argv: list[str], log: BinaryIO, lock: BinaryIO, held: tuple[int, ...]
+    ) -> "subprocess.Popen[bytes]":
         folder = self.root / self.settings.folder
-        if not folder.is_dir():
-            raise self._failed(f"The working folder {folder} does not exist.", "Correct 'folder'.")
-        log, lock = self._files(context.folder / "jobs")
-        with log, lock:
-            try:
-                child = subprocess.Popen(  # noqa: S603 - the operator's own program
-                    argv,
-                    cwd=folder,
-                    env={
-                        **os.environ,
-                        "PYTHONUNBUFFERED": "1",
-                        "PYTHONIOENCODING": "utf-8",
-                        **self.settings.environment,
-                    },
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,  # a file, which goes on without us
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    pass_fds=(lock.fileno(), *context.held),
-                )
-            except OSError as error:
-                Path(log.name).unlink()
-                Path(lock.name).unlink()
-                raise self._failed(
-                    f"{argv[0]} cannot be started: {error.strerror}.",
-                    f"Correct 'argv'; it is looked for from {folder}.",
-                ) from error
-        return child, Group(child.pid, born(child.pid), Path(lock.name)), Path(log.name)
+        utf8 = {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        try:
+            if not folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"there is no folder {folder}")
+            return subprocess.Popen(  # noqa: S603 - the operator's own program
+                argv,
+                cwd=folder,
+                env={**os.environ, **utf8, **self.settings.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,  # a file, which goes on without us
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock.fileno(), *held),
+            )
+        except OSError as error:
+            Path(log.name).unlink()
+            Path(lock.name).unlink()
+            raise CourtbookError(
+                Reason.JOB_FAILED,
+                f"{argv[0]} cannot be started: {error.strerror}.",
+                where=f"executors.{self.table.name}",
+                next_action=f"Correct 'argv' or 'folder': relative paths begin at {folder}.",
+            ) from error
 
     def _files(self, folder: Path) -> tuple[BinaryIO, BinaryIO]:
         """Open the log of a new job and its lock, which the job inherits and so holds while it lives."""
@@ -200,35 +191,37 @@ class CommandExecutor:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return log, lock
 
-    def _failed(self, what: str, next_action: str) -> CourtbookError:
-        where = f"executors.{self.table.name}"
-        return CourtbookError(Reason.JOB_FAILED, what, where=where, next_action=next_action)
-
     def _watch(
         self,
         group: Group,
         file: LogFile,
-        about: Mapping[str, Any],
+        log: str,
         context: Context,
         status: Callable[[], int | None],
         *,
+        start: Mapping[str, Any] | None = None,
         over: str = "ended",
     ) -> str:
         """Follow a job until it is over, end it if it takes too long or we are to stop, and record how it ended."""
+        about = {"table": self.table.name, "pid": group.pid, "created": group.born, "log": log}
         started, how = time.monotonic(), "stopped"
         try:
+            if start is not None:
+                context.record("job_started", **about, **start)  # what is on no record must not run
             how = self._follow(group, file, context, status) or over
         finally:
-            if how != over and not group.stop(self.settings.grace):
+            try:
+                gone = how == over or group.stop(self.settings.grace)
+            finally:
+                exit_status = status()
+            if not gone:
                 raise CourtbookError(
                     Reason.TABLE_HELD,
                     f"Process {group.pid} was killed and still lives.",
                     where=self.table.full_name,
                     next_action="See what it waits for and end it; then start again: its dates are read back first.",
                 )
-            exit_status = status()
-            file.close()
-            log = file.log
+            said = file.finish()
             context.record(
                 "job_ended",
                 **about,
@@ -236,13 +229,13 @@ class CommandExecutor:
                 status=exit_status,
                 seconds=round(time.monotonic() - started, 3),
                 reported={
-                    "done": len(log.dates(Said.DONE)),
-                    "failed": [day.isoformat() for day in log.dates(Said.FAILED)],
-                    "skipped": len(log.dates(Said.SKIPPED)),
+                    "done": len(said.dates(Said.DONE)),
+                    "failed": [day.isoformat() for day in said.dates(Said.FAILED)],
+                    "skipped": len(said.dates(Said.SKIPPED)),
                 },
-                errors=log.errors[:3],
-                error_count=log.error_count,
-                lines=log.lines,
+                errors=said.errors[:3],
+                error_count=said.error_count,
+                lines=said.lines,
             )
         return how
 

@@ -27,7 +27,8 @@ from courtbook.params import HttpParams
 
 _SUCCESS, _REFUSED, _AGAIN = "success", (401, 403), (None, 429, 500, 502, 503, 504)
 _OPTIONS = {"backfill_mode": True, "strict_mode": False, "skip_dependency_check": False, "dataset_prefix": ""}
-_CONNECT, _BACKOFF, _ORDERED, _STEP = 10.0, 60.0, 600.0, 0.1  # longest waits and the step of looking around, seconds
+_CONNECT, _BACKOFF, _ORDERED, _LEAVE = 10.0, 60.0, 600.0, 2.0  # seconds that these take at most
+_STEP = 0.1  # seconds between two looks at the clock and at whether to stop
 _IN_A_ROW = 5  # dates without a usable answer after which the service counts as gone
 _BYTES = 1 << 20  # of an answer that are read
 _TURN, _NEXT = threading.Lock(), dict[str, float]()  # when a service may be called next, whichever table it is for
@@ -170,7 +171,7 @@ class _Piece:
             for call in self.calls:
                 call.end()
         self.pool.shutdown(wait=False, cancel_futures=True)
-        wait([future for future in self.futures if not future.cancelled()], 2)
+        wait([future for future in self.futures if not future.cancelled()], _LEAVE)
         with self.lock:
             self.left = True
         self.client.close()

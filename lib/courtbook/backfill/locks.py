@@ -4,8 +4,9 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def hold(path: Path, holder: Mapping[str, str], what: str, reason: Reason) -> It
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor)
         except BlockingIOError as error:
             raise CourtbookError(
                 reason,
@@ -54,6 +55,15 @@ def hold(path: Path, holder: Mapping[str, str], what: str, reason: Reason) -> It
         os.close(descriptor)
 
 
+def _take(descriptor: int) -> None:
+    # Whoever looks whether a lock is held has it for a moment himself; a real holder keeps it.
+    for _ in range(5):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.1)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _named(descriptor: int) -> str:
     try:
         about = json.loads(os.pread(descriptor, 4096, 0))
@@ -66,7 +76,7 @@ def is_held(path: Path) -> bool:
     """Tell whether somebody holds a lock."""
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

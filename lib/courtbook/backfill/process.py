@@ -62,7 +62,7 @@ class Group:
         return found - {os.getpid()}
 
     def _send(self, number: signal.Signals) -> None:
-        for pid in {*self._members(), *self._holders()}:
+        for pid in sorted({*self._members(), *self._holders()}):  # the leader first, or it might start the next one
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
@@ -18,7 +18,7 @@ from courtbook.calendar import Calendar
 from courtbook.catalog import Table
 from courtbook.coverage import DateState, read_coverage
 from courtbook.errors import CourtbookError, ExitCode, Interrupted, Reason
-from courtbook.plan import Plan, Task
+from courtbook.plan import MISSING, PARTIAL, Plan, Task
 from courtbook.warehouse.base import Warehouse
 
 T = TypeVar("T")
@@ -205,8 +205,9 @@ class Runner:
         left = set(task.dates)
         context.record("table_started", table=table.name, executor=executor.kind, dates=len(left))
         try:
-            if adopted := sorted(left & set(found)):
-                batch = self._counted(table, adopted, executor.kind, time.monotonic(), {})
+            # Rows that were there before do not tell whether that work has written them.
+            if adopted := [day for day in found if task.dates.get(day) in (MISSING, PARTIAL)]:
+                batch = self._patiently(table, lambda: self._counted(table, adopted, executor.kind, time.monotonic()))
                 # What the earlier process left unfinished is done below, and judged then.
                 batch = replace(batch, failed=(), why={})
                 if batch.done:
@@ -215,9 +216,7 @@ class Runner:
             for dates in executor.pieces(sorted(left), self.calendar):
                 self.terms.permit()
                 context.check_stop()
-                started = time.monotonic()
-                said = self._patiently(table, lambda days=dates: executor.execute(table, days, context))  # type: ignore[misc]
-                self._keep(self._counted(table, dates, executor.kind, started, said), report)
+                self._keep(self._piece(task, executor, dates, context), report)
             if words := self.terms.validate(table):
                 report.unsound[table.name] = words
                 context.record("table_unsound", table=table.name, words=words)
@@ -233,17 +232,51 @@ class Runner:
         report.batches.append(batch)
         self.terms.record(batch)
 
-    def _counted(self, table: Table, dates: Dates, executor: str, started: float, said: Mapping[date, str]) -> Batch:
-        """Read dates back and compare them with the expectation: rows decide, whatever the executor said."""
+    def _piece(self, task: Task, executor: Executor, dates: Dates, context: Context) -> Batch:
+        """Do one piece of work and count its rows."""
+        started, table = time.monotonic(), task.table
+        if executor.kind != "sql":
+            held = [day for day in dates if task.dates[day] not in (MISSING, PARTIAL)]
+            before = self._patiently(table, lambda: self._ages(table, held)) if held else {}
+            said = executor.execute(table, dates, context)
+            return self._patiently(table, lambda: self._counted(table, dates, executor.kind, started, said, before))
+
+        def replace_and_count() -> Batch:
+            with self.warehouse.session(write=True):  # opened once for both
+                return self._counted(table, dates, executor.kind, started, executor.execute(table, dates, context))
+
+        return self._patiently(table, replace_and_count)
+
+    def _ages(self, table: Table, dates: Dates) -> dict[date, Any]:
+        frame = read_coverage(self.warehouse, table, self.calendar, dates, inputs=False).frame
+        frame = frame[frame["oldest_row"].notna()]
+        return dict(zip(frame["day"], frame["oldest_row"], strict=True))
+
+    def _counted(  # noqa: PLR0917
+        self,
+        table: Table,
+        dates: Dates,
+        executor: str,
+        started: float,
+        said: Mapping[date, str] | None = None,
+        before: Mapping[date, Any] | None = None,
+    ) -> Batch:
+        """Read dates back and compare them with the expectation: rows decide, whatever the executor said.
+
+        Dates in ``before`` held rows already, the oldest of this age: all of them must be younger now.
+        """
         # Just written: how new the inputs are says nothing, and a clock that is off must not make it a failure.
-        read = self._patiently(table, lambda: read_coverage(self.warehouse, table, self.calendar, dates, inputs=False))
-        complete = set(read.dates_in(DateState.COMPLETE, DateState.SOURCE_GAP))
+        read = read_coverage(self.warehouse, table, self.calendar, dates, inputs=False)
+        ages = dict(zip(read.frame["day"], read.frame["oldest_row"], strict=True))
+        same = {day for day, age in (before or {}).items() if not ages[day] > age}
+        complete = set(read.dates_in(DateState.COMPLETE, DateState.SOURCE_GAP)) - same
         columns = ("day", "found_rows", "expected_rows", "duplicate_rows")
         why: dict[date, str] = {}
         for day, rows, of, twice in zip(*(read.frame[name] for name in columns), strict=True):
             if day not in complete:
                 counted = f"{rows} of {of} rows" + (f", {twice} twice" if twice else "")
-                why[day] = "; ".join(filter(None, (counted, said.get(day, ""))))
+                counted += ", not all of them written anew" if day in same else ""
+                why[day] = "; ".join(filter(None, (counted, (said or {}).get(day, ""))))
         return Batch(
             table=table.name,
             done=tuple(day for day in dates if day in complete),
@@ -260,7 +293,7 @@ class Runner:
 
         def note(state: tenacity.RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            self.context.record("retried", table=table.name, attempt=state.attempt_number, error=str(error))
+            self.context.record("retried", table=table.name, tries=state.attempt_number, error=str(error))
 
         def sleep(seconds: float) -> None:
             end = time.monotonic() + seconds

@@ -10,6 +10,7 @@ import pandas as pd
 from courtbook.catalog import Check
 from courtbook.checks.scope import BASELINE_DAYS, Scope
 from courtbook.coverage import Coverage, DateState
+from courtbook.readiness import lacking
 from courtbook.warehouse.statement import render, to_duckdb
 
 
@@ -228,11 +229,13 @@ def _types(scope: Scope, check: Check) -> Measured:
 
 
 def _processors(scope: Scope, check: Check) -> Measured:
-    ready = 0
+    wanting = []
     for table in scope.catalog.processed:
         to_duckdb(render(scope.catalog.domain, "insert.sql", table=table).sql)
-        ready += 1
-    return _ratio(ready, len(scope.catalog.processed))
+        if words := lacking(table, scope.params.executors.get(table.name)):
+            wanting.append(f"{table.name}: {words}")
+    total = len(scope.catalog.processed)
+    return _ratio(total - len(wanting), total, "; ".join(wanting))
 
 
 MEASURES: Mapping[str, Callable[[Scope, Check], Measured]] = {

@@ -18,12 +18,14 @@ COMPLETENESS = ("coverage", "rows", "partial", "gaps", "columns filled")
 
 
 def refuse_unknown_names(params: Params, catalog: Catalog) -> None:
-    """Raise if a threshold, a waiver or an acceptance names what does not exist: it would change nothing, silently."""
+    """Raise if the parameters name a check or a table that does not exist: it would change nothing, silently."""
     known = [check.id for check in catalog.checks]
+    written = [table.name for table in catalog.processed]
     fallbacks = [table.name for table in catalog.tables.values() if table.fallback]
     for where, names, allowed, kind, more in (
         ("thresholds", params.thresholds, known, "check", "All checks stand in docs/checks.md."),
         ("waivers", params.waivers, known, "check", "All checks stand in docs/checks.md."),
+        ("executors", params.executors, written, "table that a processor writes", f"These are: {', '.join(written)}."),
         ("accept", params.accept, fallbacks, "table with a fallback", f"These have one: {', '.join(fallbacks)}."),
     ):
         for name in names:

@@ -180,7 +180,8 @@ compared AS (
     COALESCE(e.day, a.day) AS day,
     e.entity IS NOT NULL AS is_expected,
     COALESCE(e.is_obtainable, FALSE) AS is_obtainable,
-    COALESCE(a.copies, 0) AS copies
+    COALESCE(a.copies, 0) AS copies,
+    a.processed_at
   FROM (SELECT DISTINCT day, entity, is_obtainable FROM expected) AS e
   FULL OUTER JOIN actual AS a ON a.day = e.day AND a.entity = e.entity
 )
@@ -193,6 +194,7 @@ SELECT
   COUNTIF(c.is_expected AND c.copies > 0) AS found_rows,
   SUM(IF(c.is_expected, 0, c.copies)) AS unexpected_rows,
   SUM(IF(c.copies > 1, c.copies - 1, 0)) AS duplicate_rows,
+  MIN(c.processed_at) AS oldest_row,
   {{ 'MAX(n.newer_inputs)' if inputs else 'CAST(NULL AS STRING)' }} AS newer_inputs
 FROM compared AS c
 {% if inputs %}LEFT JOIN newer AS n ON n.day = c.day{% endif %}
