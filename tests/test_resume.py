@@ -632,11 +632,10 @@ def test_the_table_of_faults(capsys: pytest.CaptureFixture[str], calm: Small) ->
         pytest.skip("not all faults were tried in this run")
     rows = [["fault", "exit", "leaves", "exit", "then", "before", "after", "lost", "doubled", "off record"]]
     for item in DONE:
-        done = len(planned(item.run)) - item.left
-        rows.append(
-            [item.fault, str(item.first), item.notes["found"].state.value, str(item.resumed.returncode),
-             item.after.value, *map(str, (done, item.left, item.lost(calm), doubled(item.small.warehouse), item.off_record))]
-        )  # fmt: skip
+        found, doubles = item.notes["found"].state.value, doubled(item.small.warehouse)
+        numbers = [len(planned(item.run)) - item.left, item.left, item.lost(calm), doubles, item.off_record]
+        ends = [str(item.first), found, str(item.resumed.returncode), item.after.value]
+        rows.append([item.fault, *ends, *map(str, numbers)])
     widths = [-44, 4, -12, 4, -9, 6, 6, 5, 8, 11]
     lines = [" ".join(f"{x:{'<' if w < 0 else '>'}{abs(w)}}" for x, w in zip(r, widths, strict=True)) for r in rows]
     with capsys.disabled():  # to stderr: what a worker of xdist writes to stdout is lost

@@ -98,6 +98,8 @@ class Incident:
         again = 0
         for event in self.ledger.events():
             data = event["data"]
+            if data.get("table") != self.table.name:
+                continue
             if event["kind"] == "dates":
                 again += len(done & set(data["done"]))
                 done |= set(data["done"])

@@ -165,7 +165,7 @@ class HttpParams(_Strict):
     """A service that fills one date of a table at a call (`POST /process-date`); its rows decide, not its answer."""
 
     kind: Literal["http"] = Field(description="`command` runs a program, `http` calls a service; without: built-in SQL")
-    url: str = Field(pattern=r"^https?://\S+$", description="address of the service, without /process-date")
+    url: str = Field(pattern=r"^https?://[^\s@?#]+$", description="address of the service, without /process-date")
     token: TokenParams | None = Field(None, description="where the bearer token comes from; without it none is sent")
     timeout: float = Field(300, gt=0, description="seconds that one call may take", strict=False)
     pause: float = Field(2, ge=0, description="seconds between two calls", strict=False)

@@ -173,7 +173,7 @@ class _Tally:
         self._failed[name] = (self._failed[name] | set(data["failed"])) - set(data["done"])
         item.done, item.failed = len(self._done[name]), len(self._failed[name])
         item.errors += tuple(f"{day}: {words}" for day, words in data["why"].items())
-        began, before = self._began[name]
+        began, before = self._began.get(name, (_seconds(event), 0))
         spent = _seconds(event) - began
         item.rate = 60 * (item.done - before) / spent if spent > 0 else None
 

@@ -72,6 +72,8 @@ class Work:
         rates = {name: rate for (name, kind), rate in history.seconds.items() if kind == kind_of(name, self.params)}
         plan = make_plan(self.catalog, layer, coverage, self._reread, selection, rates=rates)
         plan.refuse_above(chosen.max_table_dates, chosen.max_hours)
+        if selection.frozen is not None:
+            self._found(selection.frozen, plan, selection.done)
         number = len(list(self.attempt.glob("plan*.json"))) + 1
         file = self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json")
         caps = {"table_dates": chosen.max_table_dates, "hours": chosen.max_hours}
@@ -87,6 +89,13 @@ class Work:
             seconds={task.table.name: plan.seconds(task) for task in plan.tasks if task.dates},
         )
         return plan
+
+    def _found(self, frozen: Plan, left: Plan, done: Mapping[str, Collection[date]]) -> None:
+        """Put on record what is done though its process did not live to say so."""
+        for name, dates in frozen.dates.items():
+            found = sorted(dates - left.dates[name] - set(done.get(name, ())))
+            if found:
+                self._record(Batch(name, tuple(found), (), 0, 0.0, executor="found"))
 
     def _reread(self, table: Table, rewritten: Mapping[str, Collection[date]]) -> Coverage:
         return read_coverage(self.warehouse, table, self.calendar, rewritten=rewritten)

@@ -216,7 +216,7 @@ class Runner:
             for dates in executor.pieces(sorted(left), self.calendar):
                 self.terms.permit()
                 context.check_stop()
-                self._keep(self._piece(task, executor, dates, context), report)
+                self._keep(self._piece(task, executor, dates, context, report), report)
             if words := self.terms.validate(table):
                 report.unsound[table.name] = words
                 context.record("table_unsound", table=table.name, words=words)
@@ -232,13 +232,19 @@ class Runner:
         report.batches.append(batch)
         self.terms.record(batch)
 
-    def _piece(self, task: Task, executor: Executor, dates: Dates, context: Context) -> Batch:
+    def _piece(self, task: Task, executor: Executor, dates: Dates, context: Context, report: BackfillReport) -> Batch:
         """Do one piece of work and count its rows."""
         started, table = time.monotonic(), task.table
         if executor.kind != "sql":
             held = [day for day in dates if task.dates[day] not in (MISSING, PARTIAL)]
             before = self._patiently(table, lambda: self._ages(table, held)) if held else {}
-            said = executor.execute(table, dates, context)
+            try:
+                said = executor.execute(table, dates, context)
+            except CourtbookError:  # what was done until then is done
+                counted = self._counted(table, dates, executor.kind, started, None, before)
+                if counted.done:
+                    self._keep(replace(counted, failed=(), why={}), report)
+                raise
             return self._patiently(table, lambda: self._counted(table, dates, executor.kind, started, said, before))
 
         def replace_and_count() -> Batch:
