@@ -8,19 +8,15 @@ from typing import Any
 
 import duckdb
 import pytest
-from courtbook.backfill.runner import (
-    BackfillReport,
-    Batch,
-    run_batch,
-    run_plan,
-)
-from courtbook.backfill.sql import replace_dates
+from courtbook.backfill.executor import Context
+from courtbook.backfill.runner import BackfillReport, Batch, Runner, Terms
+from courtbook.backfill.sql import SqlExecutor, replace_dates
 from courtbook.calendar import Calendar, read_calendar
-from courtbook.catalog import Layer, load_catalog
-from courtbook.coverage import DateState, read_all, read_coverage
+from courtbook.catalog import Layer, Table, load_catalog
+from courtbook.coverage import Coverage, DateState, Rewritten, read_all, read_coverage
 from courtbook.errors import GateClosed, Reason, WarehouseError
 from courtbook.params import Params
-from courtbook.plan import Plan, Task, make_plan
+from courtbook.plan import Plan, Selection, Task, make_plan
 from courtbook.warehouse.base import Values
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.warehouse.statement import Statement
@@ -83,21 +79,36 @@ class Copy:
                 ).fetchall()
             ]
 
-    def plan(self, layer: Layer, mode: str = "missing") -> Plan:
+    def plan(self, layer: Layer, mode: str = "missing", *before: Plan) -> Plan:
         read = read_all(self.warehouse, CATALOG.layer(layer), self.calendar)
-        return make_plan(CATALOG, layer, read, self.calendar, mode)
+        return make_plan(CATALOG, layer, read, self._reread, Selection(mode), before=before)
+
+    def _reread(self, table: Table, rewritten: Rewritten) -> Coverage:
+        return read_coverage(self.warehouse, table, self.calendar, rewritten=rewritten)
 
     def stale(self) -> dict[str, tuple[date, ...]]:
         read = read_all(self.warehouse, CATALOG.processed, self.calendar)
         return {name: dates for name, item in read.items() if (dates := item.dates_in(DateState.STALE))}
 
-    def run(self, plan: Plan, batch_size: int = 250, permit: Callable[[], None] = lambda: None) -> BackfillReport:
+    def run(
+        self, plan: Plan, batch_size: int = 250, permit: Callable[[], None] = lambda: None, parallel: int = 1
+    ) -> BackfillReport:
         recorded: list[Batch] = []
-        report = run_plan(
-            plan, self.warehouse, self.calendar, permit=permit, batch_size=batch_size, record=recorded.append
+        executor = SqlExecutor(self.warehouse, self.calendar, CATALOG, batch_size)
+        context = Context(
+            Path(self.params.warehouse.path).parent, lambda *_, **__: None, lambda _: [], check_stop=lambda: None
         )
-        assert recorded == report.batches
+        terms = Terms(permit=permit, record=recorded.append, parallel=parallel)
+        report = Runner(self.warehouse, self.calendar, lambda _: executor, context, terms).run(plan)
+        assert sorted(map(id, recorded)) == sorted(map(id, report.batches))
         return report
+
+    def write(self, name: str, dates: Iterable[date]) -> Batch:
+        """Write dates of one table in one piece."""
+        table = CATALOG.tables[name]
+        plan = Plan(table.layer, (Task(table, 0, dict.fromkeys(dates, "forced")),))
+        [batch] = self.run(plan).batches
+        return batch
 
 
 @pytest.fixture
@@ -161,12 +172,12 @@ def test_rows_of_a_date_are_replaced_and_those_of_other_dates_left_alone(copy: C
         f"INSERT INTO {table} SELECT * FROM {table} WHERE game_date = DATE '{dates[0]}'",
     )
     spoiled = copy.digest("player_game_summary")
-    run_batch(copy.warehouse, CATALOG.tables["player_game_summary"], copy.calendar, dates)
+    copy.write("player_game_summary", dates)
     after = copy.digest("player_game_summary")
     assert {day for day in after if after[day] != spoiled[day]} == set(dates)
     assert {row[-1] for row in copy.differences("player_game_summary")} == {"points"}
     copy.edit(f"DELETE FROM {table} WHERE game_date = DATE '{between}'")
-    run_batch(copy.warehouse, CATALOG.tables["player_game_summary"], copy.calendar, [between])
+    copy.write("player_game_summary", [between])
     assert copy.differences("player_game_summary") == []
 
 
@@ -211,6 +222,31 @@ def test_one_plan_writes_all_that_it_makes_stale_in_its_layer(copy: Copy) -> Non
     assert copy.run(plan).succeeded
     assert {CATALOG.tables[name].layer for name in copy.stale()} == {Layer.PHASE4}
     assert copy.plan(Layer.PHASE3, "stale").table_dates == 0
+
+
+def test_two_plans_that_know_of_each_other_leave_nothing_stale(copy: Copy) -> None:
+    copy.delete("team_defense_game_summary", some_dates(copy)[:2])
+    phase3 = copy.plan(Layer.PHASE3, "stale")
+    phase4 = copy.plan(Layer.PHASE4, "stale", phase3)
+    assert copy.run(phase3).succeeded
+    written = copy.plan(Layer.PHASE4, "stale")
+    # Before Phase 3 ran, the plan of Phase 4 held all that turned out to be stale then.
+    assert {
+        name: dates - phase4.dates[name] for name, dates in written.dates.items() if dates - phase4.dates[name]
+    } == {}
+    assert copy.run(phase4).succeeded
+    assert copy.stale() == {}
+
+
+@pytest.mark.slow
+def test_tables_written_at_the_same_time_hold_what_tables_written_in_turn_hold(copy: Copy) -> None:
+    for table in CATALOG.processed:
+        copy.delete(table.name, copy.calendar.dates())
+    for layer in (Layer.PHASE3, Layer.PHASE4):
+        report = copy.run(copy.plan(layer), batch_size=10, parallel=3)
+        assert report.succeeded
+    assert {name: copy.differences(name) for name in PROCESSED} == {name: [] for name in PROCESSED}
+    assert copy.stale() == {}
 
 
 def test_every_date_can_be_written_anew(copy: Copy) -> None:
@@ -287,7 +323,7 @@ def test_a_failed_date_holds_back_the_readers_of_its_table(copy: Copy) -> None:
 def test_dates_that_are_done_are_told_from_those_that_failed(copy: Copy) -> None:
     first, bad, last = sorted(some_dates(copy))[1:4]
     double_raw_rows(copy, bad)
-    batch = run_batch(copy.warehouse, CATALOG.tables["team_offense_game_summary"], copy.calendar, [first, bad, last])
+    batch = copy.write("team_offense_game_summary", [first, bad, last])
     assert batch.done == (first, last)
     assert batch.failed == (bad,)
     found = copy.digest("team_offense_game_summary")
@@ -308,9 +344,11 @@ def test_a_crash_between_delete_and_insert_leaves_the_dates_as_they_were(
         return done
 
     monkeypatch.setattr(DuckDBWarehouse, "_execute", failing)
-    with pytest.raises(WarehouseError, match="out of memory"):
-        run_batch(copy.warehouse, CATALOG.tables[name], copy.calendar, dates)
+    table = CATALOG.tables[name]
+    report = copy.run(Plan(table.layer, (Task(table, 0, dict.fromkeys(dates, "forced")),)))
     monkeypatch.undo()
+    assert "out of memory" in str(report.errors[name])
+    assert (report.batches, report.succeeded) == ([], False)
     assert copy.digest(name) == before
 
 
@@ -375,7 +413,7 @@ def test_a_date_without_any_source_is_neither_planned_nor_a_failure(copy: Copy) 
     assert all(
         day not in task.dates or task.table.name.startswith("upcoming") for task in copy.plan(Layer.PHASE3).tasks
     )
-    batch = run_batch(copy.warehouse, CATALOG.tables["team_offense_game_summary"], copy.calendar, [day])
+    batch = copy.write("team_offense_game_summary", [day])
     assert (batch.done, batch.failed, batch.rows) == ((day,), (), 0)
 
 

@@ -54,6 +54,7 @@ def test_prints_one_line_a_step_then_verdict_and_archive(repaired):
     assert all(re.search(r" GO +\d+\.\d s ", line) for line in lines[:7])
     assert lines[-2].startswith("GO  small")
     assert Path(lines[-1].removeprefix("archive: ")) == small.latest
+    assert "--resume" not in done.stdout, "there is nothing to go on with"
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -160,6 +161,7 @@ def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
     for name in ("team_defense_game_summary", "upcoming_player_game_context", "upcoming_team_game_context"):
         assert name in done.stdout
     assert "NO-GO" in done.stdout
+    assert done.stdout.splitlines()[-1] == f"go on:   courtbook run --resume {small.latest.name}"
     assert sha256(tmp_path / "small.duckdb") == before
     kept = small.latest / "30_phase4_backfill" / "attempt-1" / "30_phase4_backfill.ipynb"
     errors = [

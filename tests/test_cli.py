@@ -93,7 +93,7 @@ def test_a_params_file_that_is_not_there(small):
 
 def test_a_missing_warehouse_names_the_file_and_the_command_that_builds_it(small, tmp_path):
     path = tmp_path / "nowhere.duckdb"
-    for command in ("coverage", "check", "run"):
+    for command in ("coverage", "check", "plan", "run"):
         done = small.courtbook(command, small.params, "--set", f"warehouse.path={path}", "--set", "source=null")
         expect_one_line(done, 3, str(path), "does not exist", "courtbook prepare")
     assert files(tmp_path) == []
@@ -116,7 +116,7 @@ def test_a_locked_warehouse_is_refused_and_its_holder_named(small):
     try:
         assert holder.stdout.readline() == "held\n"
         before = files(small.folder)
-        for done in (small.run(), *(small.courtbook(name, small.params) for name in ("coverage", "check"))):
+        for done in (small.run(), *(small.courtbook(name, small.params) for name in ("coverage", "check", "plan"))):
             expect_one_line(done, 5, str(path), f"PID {holder.pid}")
         assert files(small.folder) == before
     finally:
@@ -283,7 +283,9 @@ def test_load_fills_raw_tables_and_a_run_takes_it_from_there(small, tmp_path):
 def test_help_names_every_command(small):
     done = small.courtbook("--help")
     assert done.returncode == 0
-    for command in ("prepare", "load", "coverage", "check", "rehearse", "run"):
+    for command in (
+        "prepare", "load", "coverage", "check", "rehearse", "plan", "run", "backfill", "status", "stop",
+    ):  # fmt: skip
         assert command in done.stdout
     assert small.courtbook("--version").stdout.startswith("courtbook 0.")
     assert small.courtbook("coverag").returncode == 2

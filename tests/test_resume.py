@@ -402,13 +402,20 @@ def test_the_second_attempt_follows_the_frozen_plan_and_holds_only_what_was_left
     assert (first["resumes"], second["resumes"]) == ("", f"{notebook}/attempt-1/plan.json")
     assert set(pairs(second)) < set(pairs(first))
     events = Ledger(outcome.run / "ledger.jsonl").data("dates")
-    by_attempt = {
-        attempt: {(e["table"], day) for e in events if e["attempt"] == attempt for day in e["done"]}
-        for attempt in ("attempt-1", "attempt-2")
-    }
-    assert by_attempt["attempt-2"] == set(pairs(second))
-    assert by_attempt["attempt-1"] | by_attempt["attempt-2"] == set(pairs(first))
-    assert by_attempt["attempt-1"], "something was done before"
+
+    def done(**match: str) -> set[tuple[str, str]]:
+        own = [data for data in events if all(data[key] == value for key, value in match.items())]
+        return {(data["table"], day) for data in own for day in data["done"]}
+
+    before, found, written = (
+        done(attempt="attempt-1"),
+        done(executor="found"),
+        done(attempt="attempt-2", executor="sql"),
+    )
+    assert written == set(pairs(second))
+    assert before, "something was done before"
+    assert not found & (before | written), "what the first process had written and not yet put on record"
+    assert before | found | written == set(pairs(first))
 
 
 def test_a_resumed_run_keeps_both_attempts_and_seals_them_together(outcomes: dict[str, "Future[Any]"]) -> None:

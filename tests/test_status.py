@@ -70,7 +70,7 @@ class Made:
         return self
 
     def work(self, kind: str, table: str, *, after: float = 0, **data: Any) -> "Made":
-        self.put(kind, after=after, **{"step": "phase3_backfill", "attempt": "attempt-1", "table": table, **data})
+        self.put(kind, after=after, step="phase3_backfill", attempt="attempt-1", table=table, **data)
         return self
 
     def start(self, table: str, executor: str = "sql") -> "Made":
@@ -200,6 +200,17 @@ def test_a_date_that_is_done_again_on_resume_is_not_counted_twice(made: Made) ->
     assert (item.state, item.planned, item.done, item.left) == (COMPLETE, 10, 10, 0)
 
 
+def test_what_was_found_done_on_resume_counts_before_the_table_begins(made: Made) -> None:
+    """Written by a process that did not live to say so: put on record before the plan of what is left."""
+    made.begin().plan({A: 10}).start(A).dates(A, days(1, 4))
+    made.put("run_resumed")
+    made.work("dates", A, done=days(5, 6), failed=[], why={}, executor="found").plan({A: 4}, resumes="plan.json")
+    item = made.tables()[A]
+    assert (item.planned, item.done, item.left, item.executor) == (10, 6, 4, "sql")
+    item = made.start(A).dates(A, days(7, 10)).work("table_ended", A).end("GO").tables()[A]
+    assert (item.state, item.planned, item.done, item.left) == (COMPLETE, 10, 10, 0)
+
+
 def test_another_step_that_plans_anew_forgets_what_an_earlier_run_of_cells_did(made: Made) -> None:
     made.begin().plan({A: 4}).start(A).dates(A, days(1, 4)).work("table_ended", A)
     made.plan({A: 2})
@@ -219,7 +230,7 @@ def test_after_a_sample_the_rest_goes_on_counting(made: Made) -> None:
 
 def test_tables_that_are_held_back_unsound_or_broken_say_so(made: Made) -> None:
     made.begin().plan({A: 2, B: 3, C: 4}).start(A).dates(A, days(1, 1), days(2, 2)).work("table_ended", A)
-    made.work("table_held_back", B).start(C).work("retried", C, attempt=1, error="the file is in use")
+    made.work("table_held_back", B).start(C).work("retried", C, tries=1, error="the file is in use")
     with made.alive():
         item = made.tables()[C]
         assert (item.state, item.errors) == (RUNNING, ("tried again: the file is in use",))

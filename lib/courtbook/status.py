@@ -157,14 +157,14 @@ class _Tally:
                 handle(item, event)
 
     def _plan(self, data: Mapping[str, Any]) -> None:
-        for name, count in data["tables"]:
+        for name, count, kind in data["tables"]:
             kept = self._done.get(name, set()) if data["resumes"] else set()
             self._done[name], self._failed[name] = kept, set()
             state = RunState.WAITING if count else RunState.COMPLETE
-            self.found[name] = TableStatus(name, data["layer"], state, planned=len(kept) + count, done=len(kept))
+            self.found[name] = TableStatus(name, data["layer"], state, kind, len(kept) + count, len(kept))
 
     def _table_started(self, item: TableStatus, event: Event) -> None:
-        item.state, item.executor = RunState.RUNNING, event["data"]["executor"]
+        item.state = RunState.RUNNING
         self._began[item.table] = (_seconds(event), item.done)
 
     def _dates(self, item: TableStatus, event: Event) -> None:

@@ -1,14 +1,14 @@
 """The backfills of a step: planned, frozen, run and put on record."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from courtbook.backfill.choice import choose_executor, kind_of
-from courtbook.backfill.executor import Context
+from courtbook.backfill.executor import Context, Executor
 from courtbook.backfill.runner import BackfillReport, Batch, Runner, Terms
 from courtbook.calendar import Calendar
 from courtbook.catalog import Catalog, Layer, Severity, Table
@@ -54,6 +54,8 @@ class Work:
         only, table : collection of date, str
             A single repair: these dates of this table, whatever their state.
         """
+        if not self.params.dry_run:
+            coverage = {**coverage, **self._adopted(layer)}
         history = read_history(self.run.parent, self.warehouse.identity)
         for line in history.skipped:
             print(line)  # noqa: T201 - a notebook's log
@@ -85,10 +87,19 @@ class Work:
             file=file.relative_to(self.run).as_posix(),
             resumes=resumes,
             table_dates=plan.table_dates,
-            tables=[[name, len(dates)] for name, dates in plan.dates.items()],
+            tables=[[name, len(dates), kind_of(name, self.params)] for name, dates in plan.dates.items()],
             seconds={task.table.name: plan.seconds(task) for task in plan.tasks if task.dates},
         )
         return plan
+
+    def _adopted(self, layer: Layer) -> dict[str, Coverage]:
+        """Wait for jobs of this run that outlived the process that began them, and read again what they have filled."""
+        with self._interruptible():
+            return {
+                table.name: read_coverage(self.warehouse, table, self.calendar)
+                for table in self.catalog.layer(layer)
+                if self._executor(table).adopt(table, self._context)
+            }
 
     def _found(self, frozen: Plan, left: Plan, done: Mapping[str, Collection[date]]) -> None:
         """Put on record what is done though its process did not live to say so."""
@@ -123,20 +134,27 @@ class Work:
             retry_wait=chosen.retry_wait,
             holder={"run": self.run.name},
         )
-        context = Context(self.attempt, self._put, self.ledger.data, self._check_stop)
-
-        def executor(table: Table) -> Any:
-            return choose_executor(table, self.params, self.warehouse, self.calendar, self.catalog)
-
-        runner = Runner(self.warehouse, self.calendar, executor, context, terms)
-        try:
+        runner = Runner(self.warehouse, self.calendar, self._executor, self._context, terms)
+        with self._interruptible():
             report = runner.run(plan)
-        except KeyboardInterrupt as error:
-            self._put("interrupted", by="signal")
-            raise Interrupted from error
         for failed in report.errors.values():  # what could be done is done and on record
             raise failed
         return report
+
+    @property
+    def _context(self) -> Context:
+        return Context(self.attempt, self._put, self.ledger.data, self._check_stop)
+
+    def _executor(self, table: Table) -> Executor:
+        return choose_executor(table, self.params, self.warehouse, self.calendar, self.catalog)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            self._put("interrupted", by="signal")
+            raise Interrupted from error
 
     def _put(self, kind: str, **data: object) -> None:
         self.ledger.append(kind, step=self.step, attempt=self.attempt.name, **data)

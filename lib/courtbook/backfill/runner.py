@@ -146,7 +146,6 @@ class Runner:
         bad: set[str] = set()
         self.context = replace(self.context, check_stop=self._check_stop(self.context.check_stop))
         tasks = [task for task in plan.tasks if task.dates]
-        found = {task.table.name: self._adopt(task.table) for task in plan.tasks}
         with ExitStack() as locks:
             held = {task.table.name: locks.enter_context(self._lock(task.table)) for task in tasks}
             for _, level in groupby(plan.tasks, key=lambda task: task.level):
@@ -159,7 +158,7 @@ class Runner:
                             self.context.record("table_held_back", table=task.table.name)
                     elif task.dates:
                         ready.append(task)
-                self._together(ready, found, held, report)
+                self._together(ready, held, report)
                 bad |= {name for name, _ in report.failed} | set(report.unsound) | set(report.errors)
         return report
 
@@ -175,17 +174,10 @@ class Runner:
         path = self.warehouse.locks / f"{table.name}.lock"
         return hold(path, self.terms.holder, f"The table {table.name}", Reason.TABLE_HELD)
 
-    def _adopt(self, table: Table) -> tuple[date, ...]:
-        return self.executors(table).adopt(table, self.context)
-
-    def _together(
-        self, tasks: list[Task], found: Mapping[str, Dates], held: Mapping[str, int], report: BackfillReport
-    ) -> None:
+    def _together(self, tasks: list[Task], held: Mapping[str, int], report: BackfillReport) -> None:
         """Write the tables of one level; whatever ends one of them for good ends the others at their next date."""
         with ThreadPoolExecutor(max_workers=self.terms.parallel, thread_name_prefix="table") as pool:
-            work = [
-                pool.submit(self._write, task, found[task.table.name], held[task.table.name], report) for task in tasks
-            ]
+            work = [pool.submit(self._write, task, held[task.table.name], report) for task in tasks]
             try:
                 wait(work, return_when=FIRST_EXCEPTION)
             finally:
@@ -198,22 +190,13 @@ class Runner:
         for error in sorted(raised, key=lambda error: isinstance(error, Interrupted)):
             raise error
 
-    def _write(self, task: Task, found: Dates, lock: int, report: BackfillReport) -> None:
+    def _write(self, task: Task, lock: int, report: BackfillReport) -> None:
         """Write the dates of one table, count them, and check the table."""
         table, executor = task.table, self.executors(task.table)
         context = replace(self.context, held=(lock,))
-        left = set(task.dates)
-        context.record("table_started", table=table.name, executor=executor.kind, dates=len(left))
+        context.record("table_started", table=table.name, executor=executor.kind, dates=len(task.dates))
         try:
-            # Rows that were there before do not tell whether that work has written them.
-            if adopted := [day for day in found if task.dates.get(day) in (MISSING, PARTIAL)]:
-                batch = self._patiently(table, lambda: self._counted(table, adopted, executor.kind, time.monotonic()))
-                # What the earlier process left unfinished is done below, and judged then.
-                batch = replace(batch, failed=(), why={})
-                if batch.done:
-                    self._keep(batch, report)
-                    left -= set(batch.done)
-            for dates in executor.pieces(sorted(left), self.calendar):
+            for dates in executor.pieces(sorted(task.dates), self.calendar):
                 self.terms.permit()
                 context.check_stop()
                 self._keep(self._piece(task, executor, dates, context, report), report)
