@@ -4,13 +4,12 @@ import tempfile
 from io import BytesIO
 from pathlib import Path
 
-from courtbook.backfill.runner import run_plan
+from courtbook.backfill.sql import replace_dates
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Layer, load_catalog
-from courtbook.coverage import read_all
+from courtbook.coverage import DateState, read_all, read_coverage
 from courtbook.nba.prepare import prepare
 from courtbook.params_file import load_params
-from courtbook.plan import make_plan
 from courtbook.report.plots import coverage_map
 from courtbook.warehouse.opening import open_warehouse
 from PIL import Image
@@ -26,9 +25,11 @@ def main() -> None:
         warehouse, catalog = open_warehouse(params), load_catalog()
         calendar = read_calendar(warehouse, params)
         pictures = [coverage_map(read_all(warehouse, catalog.processed, calendar), calendar, "Before: 5 January 2026")]
-        for layer in (Layer.PHASE3, Layer.PHASE4):
-            plan = make_plan(catalog, layer, read_all(warehouse, catalog.layer(layer), calendar))
-            run_plan(plan, warehouse, calendar, permit=lambda: None, batch_size=250, record=lambda _: None)
+        levels = [*catalog.levels(Layer.PHASE3), *catalog.levels(Layer.PHASE4)]
+        for table in (table for level in levels for table in level):
+            lacking = read_coverage(warehouse, table, calendar).dates_in(DateState.MISSING, DateState.PARTIAL)
+            if lacking:
+                replace_dates(warehouse, table, calendar, lacking)
         pictures.append(coverage_map(read_all(warehouse, catalog.processed, calendar), calendar, "After the run"))
     images = [Image.open(BytesIO(picture.png())) for picture in pictures]
     whole = Image.new("RGB", (max(image.width for image in images), sum(image.height for image in images)), "white")

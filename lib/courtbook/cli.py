@@ -210,7 +210,11 @@ def status(
         found = read_status(folder)
         if watch and not as_json:
             typer.echo("\x1b[2J\x1b[H", nl=False)
-        typer.echo(json.dumps(found.record(), ensure_ascii=False) if as_json else status_text(found))
+        typer.echo(
+            json.dumps(found.record(), ensure_ascii=False, indent=None if watch else 1)
+            if as_json
+            else status_text(found)
+        )
         if not watch or found.state is not RunState.RUNNING:
             return
         time.sleep(2)

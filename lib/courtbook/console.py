@@ -51,8 +51,9 @@ class Bar:
             return
         names = ", ".join(item.table for item in at_work)
         total = sum(item.planned for item in at_work)
-        if self._bar is None or self._bar.total != total or self._bar.desc != f"{names}: ":
+        ready = sum(item.done + item.failed + item.reported for item in at_work)
+        if self._bar is None or (self._bar.total, self._bar.desc) != (total, names):
             self._close()
-            self._bar = tqdm(total=total, desc=names, unit="date", leave=False, file=sys.stderr)
-        self._bar.n = sum(item.done + item.failed + item.reported for item in at_work)
+            self._bar = tqdm(total=total, initial=ready, desc=names, unit="date", leave=False, file=sys.stderr)
+        self._bar.n = ready
         self._bar.refresh()

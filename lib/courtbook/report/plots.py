@@ -115,9 +115,10 @@ def progress(report: BackfillReport, title: str = "Work done") -> Picture:
         points.append((batch.ended - began, points[-1][1] + len(batch.done)))
     for number, (name, points) in enumerate(lines.items()):
         axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name, color=f"C{number}")
-        axis.annotate(f" {name}", points[-1], fontsize=8, color=f"C{number}", va="center")
-    axis.margins(x=0.25)
+    axis.margins(x=0.02)
     axis.set(xlim=(0, None), ylim=(0, None))
+    if lines:
+        axis.legend(frameon=False, fontsize=8, loc="lower right")
     told = ", ".join(f"{name} {points[-1][1]}" for name, points in lines.items())
     if not told:
         told = "nothing had to be done"
