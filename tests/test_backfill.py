@@ -103,12 +103,10 @@ class Copy:
         assert sorted(map(id, recorded)) == sorted(map(id, report.batches))
         return report
 
-    def write(self, name: str, dates: Iterable[date]) -> Batch:
-        """Write dates of one table in one piece."""
+    def write(self, name: str, dates: Iterable[date]) -> list[Batch]:
+        """Write dates of one table, whatever their state."""
         table = CATALOG.tables[name]
-        plan = Plan(table.layer, (Task(table, 0, dict.fromkeys(dates, "forced")),))
-        [batch] = self.run(plan).batches
-        return batch
+        return self.run(Plan(table.layer, (Task(table, 0, dict.fromkeys(dates, "forced")),))).batches
 
 
 @pytest.fixture
@@ -323,7 +321,7 @@ def test_a_failed_date_holds_back_the_readers_of_its_table(copy: Copy) -> None:
 def test_dates_that_are_done_are_told_from_those_that_failed(copy: Copy) -> None:
     first, bad, last = sorted(some_dates(copy))[1:4]
     double_raw_rows(copy, bad)
-    batch = copy.write("team_offense_game_summary", [first, bad, last])
+    [batch] = copy.write("team_offense_game_summary", [first, bad, last])
     assert batch.done == (first, last)
     assert batch.failed == (bad,)
     found = copy.digest("team_offense_game_summary")
@@ -413,19 +411,19 @@ def test_a_date_without_any_source_is_neither_planned_nor_a_failure(copy: Copy) 
     assert all(
         day not in task.dates or task.table.name.startswith("upcoming") for task in copy.plan(Layer.PHASE3).tasks
     )
-    batch = copy.write("team_offense_game_summary", [day])
+    [batch] = copy.write("team_offense_game_summary", [day])
     assert (batch.done, batch.failed, batch.rows) == ((day,), (), 0)
 
 
 def test_readers_of_a_held_back_table_are_held_back_in_turn(copy: Copy) -> None:
     good, bad = some_dates(copy)[1], some_dates(copy)[0]
     double_raw_rows(copy, bad)
-    tables = [table for level in CATALOG.levels(Layer.PHASE3) for table in level]
     plan = Plan(
         Layer.PHASE3,
         tuple(
-            Task(table, 0, {bad: "missing"} if table.name == "team_offense_game_summary" else {good: "missing"})
-            for table in tables
+            Task(table, number, {bad: "missing"} if table.name == "team_offense_game_summary" else {good: "missing"})
+            for number, level in enumerate(CATALOG.levels(Layer.PHASE3))
+            for table in level
         ),
     )
     report = copy.run(plan)

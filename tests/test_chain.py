@@ -140,7 +140,7 @@ def test_a_damaged_earlier_run_is_no_baseline_and_no_obstacle(repaired):
     small, _, _ = repaired
     damaged = small.runs / "20990101T000000Z-small"
     damaged.mkdir()
-    (damaged / "ledger.jsonl").write_text("torn")
+    (damaged / "ledger.jsonl").write_text("changed\n")
     try:
         done = small.run("--to", "preflight")
         assert done.returncode == 0, done.stdout

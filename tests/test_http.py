@@ -1,5 +1,6 @@
 """Dates filled through a service that behaves, fails, lies, hangs and forgets who we are."""
 
+import asyncio
 import itertools
 import json
 import logging
@@ -200,9 +201,20 @@ def test_what_does_not_pass_is_tried_as_often_as_told(serve, run, behaviour, sta
     assert run.said() == {"2024-03-01": (status, 2, words)}
 
 
+def pass_over(monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> None:
+    """Let every wait end at once, and note how long it would have been."""
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+
+
 def test_waits_grow_up_to_a_limit(serve, run, monkeypatch) -> None:
     service, waits = serve(default="503"), []
-    monkeypatch.setattr(http._Piece, "_sleep", lambda _, seconds: waits.append(seconds))
+    pass_over(monkeypatch, waits)
     one(service, run, retries=8, wait=2.0)
     waits = [seconds for seconds in waits if seconds]
     assert len(waits) == 8
@@ -225,8 +237,7 @@ def test_waits_grow_up_to_a_limit(serve, run, monkeypatch) -> None:
 )
 def test_the_service_says_how_long_to_wait(serve, run, monkeypatch, ordered, least, most) -> None:
     service, waits = serve(script={DAY: [f"429:{ordered}", "ok"]}), []
-    real = http._Piece._sleep
-    monkeypatch.setattr(http._Piece, "_sleep", lambda self, seconds: (waits.append(seconds), real(self, 0))[1])
+    pass_over(monkeypatch, waits)
     assert one(service, run, wait=2.0) == ""
     assert least <= max(waits) <= most
     assert service.asked == {DAY: 2}
@@ -248,7 +259,7 @@ def test_a_service_that_is_gone_is_given_up_after_five_dates(serve, run) -> None
     assert caught.value.reason is Reason.SERVICE_FAILED
     assert caught.value.exit_code is ExitCode.ENGINE
     assert caught.value.where == f"{url}/process-date"
-    assert "2024-03-05: ConnectError" in caught.value.what
+    assert "2024-03-05: ConnectError: [Errno 111]" in caught.value.what
     assert "start again" in caught.value.next_action
     assert list(run.said()) == [day.isoformat() for day in DAYS[:5]], "the others stay for later"
     assert {event["attempts"] for event in run.events} == {2}
@@ -362,21 +373,40 @@ def test_a_stop_before_the_first_call(serve) -> None:
 
 
 def test_nothing_goes_on_record_once_the_piece_was_left(serve, run, monkeypatch) -> None:
-    stuck, left = threading.Event(), threading.Event()
+    service, stuck, left = serve(), threading.Event(), threading.Event()
 
-    def send(*_: object) -> http._Answer:
+    def fetch(_: TokenSource) -> str:
         stuck.set()
         left.wait(10)
+        return "token"
+
+    monkeypatch.setattr(TokenSource, "_fetch", fetch)
+    run.stop = stuck.is_set
+    begun = time.monotonic()
+    with pytest.raises(Interrupted):
+        executor(service.url, token=METADATA, concurrency=3).execute(TABLE, DAYS, run.context)
+    assert time.monotonic() - begun < 3
+    left.set()
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")])
+    assert (service.requests, run.events) == ([], [])
+
+
+def test_a_call_that_is_slow_to_give_up_is_on_record_before_the_piece_is_left(serve, run, monkeypatch) -> None:
+    sent = []
+
+    async def send(*_: object) -> http._Answer:
+        sent.append(1)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.3)
         return http._Answer(200, "success")
 
     monkeypatch.setattr(http._Piece, "_send", send)
-    monkeypatch.setattr(http, "_LEAVE", 0.1)
-    run.stop = stuck.is_set
+    run.stop = lambda: bool(sent)
     with pytest.raises(Interrupted):
         executor(serve().url).execute(TABLE, DAYS, run.context)
-    left.set()
-    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")])
-    assert run.events == []
+    assert run.said() == {"2024-03-01": (None, 1, "given up: the run ended; the service may still write")}
 
 
 def test_an_error_of_the_record_is_not_swallowed(serve) -> None:
@@ -457,7 +487,7 @@ def test_a_token_that_is_refused_is_renewed_once(guarded, run) -> None:
 
 def test_eight_calls_that_are_refused_at_once_renew_the_token_once(guarded, run) -> None:
     some = executor(guarded.url, token=METADATA, concurrency=8)
-    assert some.tokens.get().value in guarded.issued
+    assert some.tokens.get().get_secret_value() in guarded.issued
     guarded.revoked |= set(guarded.issued)
     guarded.seconds = 0.2
     assert some.execute(TABLE, DAYS[:8], run.context) == {}
@@ -467,7 +497,7 @@ def test_eight_calls_that_are_refused_at_once_renew_the_token_once(guarded, run)
 
 def test_calls_that_wait_for_their_turn_take_the_new_token(guarded, run) -> None:
     some = executor(guarded.url, token=METADATA, concurrency=3, pause=0.2)
-    assert some.tokens.get().value in guarded.issued
+    assert some.tokens.get().get_secret_value() in guarded.issued
     guarded.revoked |= set(guarded.issued)
     assert some.execute(TABLE, DAYS[:3], run.context) == {}
     assert len(guarded.requests) == 4, "only the first call is made twice"
@@ -483,7 +513,7 @@ def test_eight_threads_share_one_renewal(tmp_path, monkeypatch) -> None:
     def refused(_: int) -> str:
         barrier.wait()
         source.renew(old)
-        return source.get().value
+        return source.get().get_secret_value()
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(refused, range(8))) == {"same"}
@@ -506,7 +536,7 @@ def test_threads_that_wait_for_a_token_share_its_failure(tmp_path, monkeypatch) 
         assert len(set(pool.map(ask, range(8)))) == 1
     assert len(tried) == 1
     (tmp_path / "none").write_text("there")
-    assert source.get().value == "there", "asked anew by who comes later"
+    assert source.get().get_secret_value() == "there", "asked anew by who comes later"
 
 
 @pytest.mark.parametrize("status", ["401", "403"])

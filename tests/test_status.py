@@ -65,8 +65,8 @@ class Made:
         self.put("step_opened", step="phase3_backfill", attempt=f"attempt-{attempt}", born=born(os.getpid()))
         return self
 
-    def plan(self, tables: Mapping[str, int], *, resumes: str = "", layer: str = "phase3") -> "Made":
-        self.put("plan", layer=layer, resumes=resumes, tables=[[name, count] for name, count in tables.items()])
+    def plan(self, tables: Mapping[str, int], *, resumes: str = "", layer: str = "phase3", by: str = "sql") -> "Made":
+        self.put("plan", layer=layer, resumes=resumes, tables=[[name, count, by] for name, count in tables.items()])
         return self
 
     def work(self, kind: str, table: str, *, after: float = 0, **data: Any) -> "Made":
@@ -288,7 +288,7 @@ def job(made: Made) -> Job:
     found.log.write_text(JOB_LOG)
     found.lock.touch()
     made.clock.time = datetime.now(UTC) - timedelta(seconds=60)
-    made.begin().plan({A: 10}).start(A, "command")
+    made.begin().plan({A: 10}, by="command").start(A, "command")
     made.work(
         "job_started", A, pid=4711, created="boot 1", log=str(found.log), host=socket.gethostname(),
         alive=str(found.lock), argv=["python", "job.py"], dates=days(1, 10),
@@ -474,7 +474,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     ledger = Ledger(run / "ledger.jsonl")
     ledger.append("run_started")
     ledger.append("attempt_started", step="phase3_backfill", attempt="attempt-1")
-    ledger.append("plan", layer="phase3", resumes="", tables=[[A, 2]])
+    ledger.append("plan", layer="phase3", resumes="", tables=[[A, 2, "sql"]])
     ledger.append("table_started", table=A, executor="sql")
     ledger.append("dates", table=A, done=days(1, 1), failed=days(2, 2), why={days(2, 2)[0]: "no rows"})
     ledger.append("table_ended", table=A)

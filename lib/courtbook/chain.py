@@ -125,7 +125,8 @@ def resume_chain(folder: Path, *, tell: Tell, watch: Watch | None = None) -> Run
     steps = check_project(params, root)
     with _holding(folder):
         ledger = Ledger(folder / "ledger.jsonl")
-        if ledger.last("run_started") is None:
+        begun = ledger.last("run_started")
+        if begun is None or begun.get("repair"):
             raise ParameterError(
                 "Only what 'courtbook run' began can be resumed.",
                 where=str(folder),
@@ -297,8 +298,10 @@ def _read_outcome(attempt: Path, ledger: Ledger, step: Step, status: int) -> tup
         said = Verdict(result["verdict"])
         if said.value not in GOING_ON or status == 0:
             return said, ExitCode.GO if said is Verdict.GO else ExitCode.NO_GO, str(result["why"])
-    lines = (attempt / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    message = next((line.strip() for line in reversed(lines) if line.strip()), "it left no message")
+    text = (attempt / "log.txt").read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it left no message"]
+    # What courtbook says of an error are three lines: where, what happened, what to do.
+    message = " ".join(lines[-2:]) if lines[-1].startswith("-> ") else lines[-1]
     # 0 and 1 need a verdict on record; without one, something broke.
     told = {ExitCode.USAGE, ExitCode.ENGINE, ExitCode.INTERRUPTED, ExitCode.REFUSED}
     exit_code = ExitCode(status) if status in told else ExitCode.ENGINE

@@ -105,7 +105,8 @@ def plan(params_file: ParamsFile, settings: Settings = None, runs_dir: RunsDir =
     params = read_params(params_file, settings)
     plans, calendar = preview(params, runs_of(params_file, runs_dir), note)
     if as_json:
-        typer.echo(json.dumps([item.record() for item in plans], indent=1))
+        caps = {"table_dates": params.backfill.max_table_dates, "hours": params.backfill.max_hours}
+        typer.echo(json.dumps([{**item.record(), "cap": caps} for item in plans], indent=1))
     else:
         from courtbook.report import work
 
@@ -226,10 +227,14 @@ def stop(
     runs_dir: RunsDir = None,
 ) -> None:
     """Ask a run to end after the piece of work that it is at; it can be resumed."""
-    from courtbook.status import find_run
+    from courtbook.status import RunState, find_run, read_status
     from courtbook.work import STOP_FILE
 
     folder = find_run(runs_of("", runs_dir), name)
+    state = read_status(folder).state
+    if state not in (RunState.RUNNING, RunState.HUNG):
+        next_action = "'courtbook status' shows how it ended."
+        raise ParameterError(f"This run is not going, it is {state.value}.", where=folder.name, next_action=next_action)
     (folder / STOP_FILE).touch()
     typer.echo(f"asked {folder.name} to stop; 'courtbook status' shows when it has")
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from courtbook.backfill.locks import hold
 from courtbook.calendar import read_calendar
-from courtbook.catalog import load_catalog
+from courtbook.catalog import Layer, load_catalog
 from courtbook.checks.result import Verdict
 from courtbook.errors import NoGo, ParameterError, Reason
 from courtbook.evidence.bundle import environment, new_run, run_lock, seal, write_once
 from courtbook.params import Params
 from courtbook.params_file import project_root
-from courtbook.plan import Plan, choose_dates
+from courtbook.plan import Task, choose_dates
 from courtbook.status import Show
 from courtbook.step import RUN_PARAMS, Step
 from courtbook.warehouse.opening import open_warehouse
@@ -24,13 +24,12 @@ class Repair:
     folder: Path
     verdict: Verdict
     why: str
-    plan: Plan | None
+    tasks: tuple[Task, ...]
 
     @property
     def behind(self) -> str:
         """Dates of other tables that are older than what was written now, in words; empty if there are none."""
-        tasks = self.plan.tasks if self.plan else ()
-        return ", ".join(f"{task.leaves} dates of {task.table.name}" for task in tasks if task.leaves)
+        return ", ".join(f"{task.leaves} dates of {task.table.name}" for task in self.tasks if task.leaves)
 
 
 def repair(params: Params, table: str, dates: str, runs: Path, show: Show | None = None) -> Repair:
@@ -59,11 +58,15 @@ def repair(params: Params, table: str, dates: str, runs: Path, show: Show | None
     with hold(run_lock(folder), {"run": folder.name}, f"The run {folder.name}", Reason.RUN_HELD):
         write_once(folder / RUN_PARAMS, params.to_yaml())
         step = Step.open(name, params_file=str(folder / RUN_PARAMS), run_dir=str(folder))
-        step.ledger.append("run_started", params=params.digest(), steps=[name], operator=params.operator)
+        about = {"params": params.digest(), "steps": [name], "operator": params.operator, "repair": table}
+        step.ledger.append("run_started", **about)
         plan, verdict, why = None, Verdict.INTERRUPTED, "interrupted"
+        later: tuple[Task, ...] = ()
         try:
             step.stop_unless_go(step.check(catalog.gates[name]))
             plan = step.plan(layer, step.coverage(layer), only=chosen, table=table)
+            if layer is Layer.PHASE3:
+                later = step.work.after(plan).tasks
             step.backfill(plan, show)
             step.conclude()
         except NoGo:
@@ -73,4 +76,5 @@ def repair(params: Params, table: str, dates: str, runs: Path, show: Show | None
                 verdict, why = step.verdict()
             step.ledger.append("run_ended", verdict=verdict.value, steps=1)
             seal(folder, {"verdict": verdict.value, "sources": {}, "environment": environment(project_root(folder))})
-    return Repair(folder, verdict, why, plan)
+    tasks = (*(plan.tasks if plan else ()), *later)
+    return Repair(folder, verdict, why, tasks if verdict is Verdict.GO else ())

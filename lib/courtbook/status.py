@@ -158,10 +158,12 @@ class _Tally:
 
     def _plan(self, data: Mapping[str, Any]) -> None:
         for name, count, kind in data["tables"]:
-            kept = self._done.get(name, set()) if data["resumes"] else set()
+            frozen = self.found.get(name) if data["resumes"] else None
+            kept = self._done[name] if frozen else set()
             self._done[name], self._failed[name] = kept, set()
             state = RunState.WAITING if count else RunState.COMPLETE
-            self.found[name] = TableStatus(name, data["layer"], state, kind, len(kept) + count, len(kept))
+            planned = frozen.planned if frozen else count  # some of what was done may have to be done again
+            self.found[name] = TableStatus(name, data["layer"], state, kind, planned, len(kept))
 
     def _table_started(self, item: TableStatus, event: Event) -> None:
         item.state = RunState.RUNNING

@@ -15,7 +15,7 @@ from courtbook.catalog import Catalog, Layer, Severity, Table
 from courtbook.checks.result import Status
 from courtbook.checks.runner import run_checks
 from courtbook.checks.scope import Scope
-from courtbook.coverage import Coverage, read_coverage
+from courtbook.coverage import Coverage, read_all, read_coverage
 from courtbook.errors import CourtbookError, Interrupted, Reason
 from courtbook.evidence.bundle import write_json
 from courtbook.evidence.history import days_of, outcomes, read_history
@@ -100,6 +100,11 @@ class Work:
                 for table in self.catalog.layer(layer)
                 if self._executor(table).adopt(table, self._context)
             }
+
+    def after(self, plan: Plan) -> Plan:
+        """Plan nothing of the next layer, to learn what a plan leaves older there."""
+        read = read_all(self.warehouse, self.catalog.layer(Layer.PHASE4), self.calendar)
+        return make_plan(self.catalog, Layer.PHASE4, read, self._reread, Selection(only={}), before=[plan])
 
     def _found(self, frozen: Plan, left: Plan, done: Mapping[str, Collection[date]]) -> None:
         """Put on record what is done though its process did not live to say so."""

@@ -179,7 +179,9 @@ class Runner:
         with ThreadPoolExecutor(max_workers=self.terms.parallel, thread_name_prefix="table") as pool:
             work = [pool.submit(self._write, task, held[task.table.name], report) for task in tasks]
             try:
-                wait(work, return_when=FIRST_EXCEPTION)
+                # With a limit: a signal that another thread takes does not wake one that waits for ever.
+                while not (all(item.done() for item in work) or any(item.done() and item.exception() for item in work)):
+                    wait(work, timeout=0.5, return_when=FIRST_EXCEPTION)
             finally:
                 if any(item.done() and item.exception() for item in work) or not all(item.done() for item in work):
                     self._stopped.set()

@@ -50,20 +50,23 @@ def read_history(runs: Path, warehouse: str) -> History:
     """
     events: list[Event] = []
     skipped: list[str] = []
-    files = sorted(runs.glob("*/ledger.jsonl"), key=lambda file: file.stat().st_mtime)
+    own = (file for file in runs.glob("*/ledger.jsonl") if not file.parent.is_symlink())  # LATEST is one of them
+    files = sorted(own, key=lambda file: file.stat().st_mtime)
     for file in files[-LATEST:]:
         ledger = Ledger(file)
         try:
-            opened = ledger.data("step_opened")
+            found = ledger.events()
         except CourtbookError as error:
             skipped.append(f"not used as history: {error}")
             continue
-        if any(data.get("warehouse") == warehouse for data in opened):
-            events += ledger.data("dates")
+        if any(event["data"].get("warehouse") == warehouse for event in found):
+            events += [event for event in found if event["kind"] == "dates"]
+    # Runs may have gone on side by side: what counts is when a date was tried.
+    dated = [event["data"] for event in sorted(events, key=lambda event: str(event["time"]))]
     spent: dict[tuple[str, str], tuple[float, int]] = {}
-    for data in events:
+    for data in dated:
         key = (data["table"], data["executor"])
         seconds, count = spent.get(key, (0.0, 0))
         spent[key] = (seconds + data["seconds"], count + len(data["done"]) + len(data["failed"]))
     rates = {key: seconds / count for key, (seconds, count) in spent.items() if count}
-    return History(days_of(outcomes(events), succeeded=False), rates, tuple(skipped))
+    return History(days_of(outcomes(dated), succeeded=False), rates, tuple(skipped))
