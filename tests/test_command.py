@@ -521,8 +521,12 @@ def test_a_wish_to_stop_ends_the_job(bench: Bench, wish: type[BaseException], sc
 
 
 def test_who_loses_patience_while_a_job_ends_still_ends_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def impatient(self: Group, seconds: float) -> None:
-        raise KeyboardInterrupt
+    wait = Group._wait
+
+    def impatient(self: Group, seconds: float, send: signal.Signals | None = None) -> None:
+        if send is None:
+            raise KeyboardInterrupt
+        wait(self, seconds, send)
 
     monkeypatch.setattr(Group, "_wait", impatient)
     with pytest.raises(KeyboardInterrupt):

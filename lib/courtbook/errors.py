@@ -107,7 +107,7 @@ class Interrupted(CourtbookError):
             Reason.INTERRUPTED,
             "The command was interrupted.",
             where="courtbook",
-            next_action="What was done is on record; start again, only what is missing is planned.",
+            next_action="What was done is on record; 'courtbook run --resume RUN' goes on with a run.",
         )
 
 

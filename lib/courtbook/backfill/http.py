@@ -1,25 +1,26 @@
 """Fills dates through a service of the operator's, one date of one table at a call (``POST /process-date``)."""
 
+import asyncio
 import contextlib
 import json
 import random
 import re
-import socket
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
+from pydantic import SecretStr
 
 from courtbook.backfill.executor import Context, Dates
-from courtbook.backfill.token import Token, TokenSource
+from courtbook.backfill.token import TokenSource
 from courtbook.calendar import Calendar
 from courtbook.catalog import Table
 from courtbook.errors import CourtbookError, ParameterError, Reason
@@ -27,8 +28,8 @@ from courtbook.params import HttpParams
 
 _SUCCESS, _REFUSED, _AGAIN = "success", (401, 403), (None, 429, 500, 502, 503, 504)
 _OPTIONS = {"backfill_mode": True, "strict_mode": False, "skip_dependency_check": False, "dataset_prefix": ""}
-_CONNECT, _BACKOFF, _ORDERED, _LEAVE = 10.0, 60.0, 600.0, 2.0  # seconds that these take at most
-_STEP = 0.1  # seconds between two looks at the clock and at whether to stop
+_CONNECT, _BACKOFF, _ORDERED = 10.0, 60.0, 600.0  # seconds that these take at most
+_STEP = 0.1  # seconds between two looks at whether to stop
 _IN_A_ROW = 5  # dates without a usable answer after which the service counts as gone
 _BYTES = 1 << 20  # of an answer that are read
 _TURN, _NEXT = threading.Lock(), dict[str, float]()  # when a service may be called next, whichever table it is for
@@ -38,14 +39,8 @@ _TURN, _NEXT = threading.Lock(), dict[str, float]()  # when a service may be cal
 class HttpExecutor:
     """Asks the service for one date at a call. It passes on what the answer says; the runner counts what was written.
 
-    Parameters
-    ----------
-    retries : int
-        How often the call for one date is made again if the failure may pass by itself.
-    wait : float
-        Seconds before the first of these; each later wait is twice as long, unless the service says how long.
-    root : Path
-        The project's folder.
+    Where its failure may pass by itself, the call for a date is made again, ``retries`` times: after ``wait`` seconds,
+    then after twice as long as before, unless the service says how long. ``root`` is the project's folder.
     """
 
     table: Table
@@ -94,15 +89,7 @@ class HttpExecutor:
         Interrupted
             If the run was asked to stop; calls on their way are given up.
         """
-        piece = _Piece(self, context)
-        try:
-            return piece.run(dates)
-        finally:
-            piece.close()
-
-
-class _Ended(Exception):
-    """The piece of work is over; who still works on it stops."""
+        return asyncio.run(_Piece(self, context).run(dates))
 
 
 class _Answer(NamedTuple):
@@ -113,149 +100,114 @@ class _Answer(NamedTuple):
     after: float | None = None
 
 
-class _Call:
-    """One call on the wire, which another thread can end: httpx bounds each read of a call, but not all of it."""
-
-    def __init__(self, seconds: float) -> None:
-        self.deadline, self.ended = time.monotonic() + seconds, False
-        self.socket: socket.socket | None = None
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith("connect_tcp.complete"):
-            # A duplicate, because the original may be closed and its number another file's when the call is ended.
-            self.socket = info["return_value"].get_extra_info("socket").dup()
-            if self.ended:
-                self.end()
-
-    def end(self) -> None:
-        self.ended = True
-        if self.socket:
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-
-
 class _Piece:
-    """One piece of work: its threads, its calls, what is said about its dates."""
+    """One piece of work, in an event loop of its own: its calls, what is said about its dates."""
 
     def __init__(self, executor: HttpExecutor, context: Context) -> None:
         self.executor, self.settings, self.tokens, self.context = executor, executor.settings, executor.tokens, context
-        self.url, seconds = f"{self.settings.url.rstrip('/')}/process-date", self.settings.timeout
+        self.url = f"{self.settings.url.rstrip('/')}/process-date"
         # A connection a call: one that is kept may be gone when it is wanted again, minutes later.
-        timeout = httpx.Timeout(seconds, connect=min(_CONNECT, seconds))
-        self.client = httpx.Client(timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0))
-        self.pool = ThreadPoolExecutor(self.settings.concurrency)
-        self.lock, self.ended, self.left = threading.Lock(), threading.Event(), False
-        self.futures: dict[Future[str], date] = {}
-        self.calls: set[_Call] = set()
+        timeout = httpx.Timeout(None, connect=min(_CONNECT, self.settings.timeout))
+        self.client = httpx.AsyncClient(timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0))
+        self.pool = ThreadPoolExecutor(1)  # where a token is waited for
+        self.words: dict[date, str] = {}
         self.in_a_row = 0
 
-    def run(self, dates: Dates) -> dict[date, str]:
-        self.futures = {self.pool.submit(self._date, day): day for day in sorted(dates)}
-        pending = set(self.futures)
-        while pending:
-            self.context.check_stop()
-            finished, pending = wait(pending, _STEP, FIRST_EXCEPTION)
-            for error in filter(None, (future.exception() for future in finished)):
-                if not isinstance(error, _Ended):
-                    raise error
-            with self.lock:
-                for call in self.calls:
-                    if time.monotonic() > call.deadline:
-                        call.end()
-        return {day: said for future, day in self.futures.items() if (said := future.result()) != _SUCCESS}
+    async def run(self, dates: Dates) -> dict[date, str]:
+        days = iter(sorted(dates))
+        tasks = pending = {asyncio.create_task(self._work(days)) for _ in range(self.settings.concurrency)}
+        try:
+            while pending:
+                self.context.check_stop()
+                finished, pending = await asyncio.wait(pending, timeout=_STEP, return_when=asyncio.FIRST_EXCEPTION)
+                for task in finished:
+                    task.result()
+        finally:  # what is on its way ends, and goes on record, before the piece does
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.client.aclose()
+            self.pool.shutdown(wait=False)
+        return self.words
 
-    def close(self) -> None:
-        """End what is on its way and let its thread say so; nothing goes on record later."""
-        with self.lock:
-            self.ended.set()
-            for call in self.calls:
-                call.end()
-        self.pool.shutdown(wait=False, cancel_futures=True)
-        wait([future for future in self.futures if not future.cancelled()], _LEAVE)
-        with self.lock:
-            self.left = True
-        self.client.close()
+    async def _work(self, days: Iterator[date]) -> None:
+        """Take one date after the other, with others that do the same."""
+        for day in days:
+            answer = await self._date(day)
+            if answer.said != _SUCCESS:
+                self.words[day] = answer.said
+            self.in_a_row = self.in_a_row + 1 if answer.status in _AGAIN + _REFUSED else 0
+            if self.in_a_row < _IN_A_ROW:
+                continue
+            what = f"{_IN_A_ROW} dates in a row got no usable answer, the last one was {day}: {answer.said}."
+            hint = "See whether the service is up and lets you in, then start again: only what is missing is planned."
+            raise CourtbookError(Reason.SERVICE_FAILED, what, where=self.url, next_action=hint)
 
-    def _sleep(self, seconds: float) -> None:
-        if self.ended.wait(seconds):
-            raise _Ended
-
-    def _date(self, day: date) -> str:
-        """Call until an answer is final, put it on record and return its words."""
+    async def _date(self, day: date) -> _Answer:
+        """Call until an answer is final, and put it on record."""
         started, answers, renewed, retried = time.monotonic(), list[_Answer](), False, 0
         try:
             while True:
-                token = self._call(day, answers)
+                token = await self._call(day, answers)
                 answer = answers[-1]
                 if answer.status in _REFUSED and self.tokens and token and not renewed:
                     self.tokens.renew(token)
                     renewed = True
                 elif answer.status in _AGAIN and retried < self.executor.retries:
                     backoff = min(_BACKOFF, self.executor.wait * 2.0**retried) * random.uniform(0.8, 1)  # noqa: S311
-                    self._sleep(backoff if answer.after is None else answer.after)
+                    await asyncio.sleep(backoff if answer.after is None else answer.after)
                     renewed, retried = False, retried + 1
                 else:
-                    break
+                    return answer
         finally:
-            with self.lock:
-                if answers and not self.left:
-                    status, said, _ = answers[-1]
-                    done = {"status": status, "attempts": len(answers), "seconds": round(time.monotonic() - started, 3)}
-                    self.context.record("call", table=self.executor.table.name, date=day.isoformat(), **done, said=said)
-        with self.lock:
-            self.in_a_row = self.in_a_row + 1 if answer.status in _AGAIN + _REFUSED else 0
-            if self.in_a_row < _IN_A_ROW:
-                return answer.said
-            self.ended.set()
-        what = f"{_IN_A_ROW} dates in a row got no usable answer, the last one was {day}: {answer.said}."
-        hint = "See whether the service is up and lets you in, then start again: only what is missing is planned."
-        raise CourtbookError(Reason.SERVICE_FAILED, what, where=self.url, next_action=hint)
+            if answers:
+                status, said, _ = answers[-1]
+                done = {"status": status, "attempts": len(answers), "seconds": round(time.monotonic() - started, 3)}
+                self.context.record("call", table=self.executor.table.name, date=day.isoformat(), **done, said=said)
 
-    def _turn(self) -> float:
-        """Take the next turn and return 0, or return the seconds until there is one."""
-        with _TURN:
-            now = time.monotonic()
-            if (left := _NEXT.get(self.url, now) - now) <= 0:
-                _NEXT[self.url] = now + self.settings.pause
-            return left
+    async def _turn(self) -> None:
+        """Wait for the next turn, and take it."""
+        while True:
+            with _TURN:
+                now = time.monotonic()
+                if (left := _NEXT.get(self.url, now) - now) <= 0:
+                    _NEXT[self.url] = now + self.settings.pause
+                    return
+            await asyncio.sleep(left)
 
-    def _call(self, day: date, answers: list[_Answer]) -> Token | None:
+    async def _token(self) -> SecretStr | None:
+        return await asyncio.get_running_loop().run_in_executor(self.pool, self.tokens.get) if self.tokens else None
+
+    async def _call(self, day: date, answers: list[_Answer]) -> SecretStr | None:
         """Wait for a turn, make one call, add what came of it, and return the token that was sent."""
-        token = self.tokens.get() if self.tokens else None  # before the turn: it may take seconds
-        while (left := self._turn()) > 0:
-            self._sleep(left)
+        await self._token()  # before the turn: it may take seconds
+        await self._turn()
+        token = await self._token()  # after it: another call may have had it renewed by now
         self.context.check_stop()
-        token = self.tokens.get() if self.tokens else None  # after it: another thread may have a newer one by now
-        call = _Call(self.settings.timeout)
-        with self.lock:
-            self._sleep(0)
-            self.calls.add(call)
-        try:
-            status, said, after = self._send(day, token, call)
-        finally:
-            with self.lock:
-                self.calls.discard(call)
-                if call.socket:
-                    call.socket.close()
-        said = said.replace(token.value, "[token]") if token else said  # should the service quote it
-        answers.append(_Answer(status, " ".join(said.split())[:500], after))
-        self._sleep(0)
+        answers.append(_Answer(None, "given up: the run ended; the service may still write"))  # until more is known
+        status, said, after = await self._send(day, token)
+        said = said.replace(token.get_secret_value(), "[token]") if token else said  # should the service quote it
+        answers[-1] = _Answer(status, " ".join(said.split())[:500], after)
         return token
 
-    def _send(self, day: date, token: Token | None, call: _Call) -> _Answer:
+    async def _send(self, day: date, token: SecretStr | None) -> _Answer:
         content = {"analysis_date": day.isoformat(), "processors": [self.executor.service], **_OPTIONS}
-        headers = {"Authorization": f"Bearer {token.value}"} if token else {}
-        said, trace = f"no answer within {self.settings.timeout:g} s", {"trace": call.trace}
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         try:
-            with self.client.stream("POST", self.url, json=content, headers=headers, extensions=trace) as response:
-                body = next(response.iter_bytes(_BYTES), b"")
-            if not call.ended:
-                words = _words(response.status_code, body, self.executor.service)
-                return _Answer(response.status_code, words, _ordered(response.headers))
+            async with (
+                asyncio.timeout(self.settings.timeout),  # for the whole call: the client's would be for each read
+                self.client.stream("POST", self.url, json=content, headers=headers) as response,
+            ):
+                body = await anext(response.aiter_bytes(_BYTES), b"")
+        except TimeoutError:
+            return _Answer(None, f"no answer within {self.settings.timeout:g} s")
         except httpx.HTTPError as error:
-            if not (call.ended or isinstance(error, httpx.ReadTimeout)):
-                said = f"{type(error).__name__}: {error}"
-        return _Answer(None, "given up: the run ended; the service may still write" if self.ended.is_set() else said)
+            root: BaseException = error  # the client itself says no more than that it could not connect
+            while below := getattr(root, "exceptions", (None,))[-1] or root.__cause__ or root.__context__:
+                root = below
+            return _Answer(None, f"{type(error).__name__}: {root}")
+        words = _words(response.status_code, body, self.executor.service)
+        return _Answer(response.status_code, words, _ordered(response.headers))
 
 
 def _words(status: int, body: bytes, service: str) -> str:

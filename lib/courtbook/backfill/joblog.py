@@ -1,9 +1,9 @@
 """Reads the logs of the operator's jobs: which date is said to be done, failed or skipped."""
 
 import codecs
-import importlib
 import re
 from collections import deque
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -36,34 +36,23 @@ class LogEvent:
     words: str
 
 
-@dataclass(frozen=True)
 class LogFormats:
-    """The line formats of a domain, read from its ``job_log.yaml``; ``known`` matches whatever reports anything."""
+    """The line formats of the domain, as its ``job_log.yaml`` has them; ``known`` matches whatever reports anything."""
 
-    hints: re.Pattern[str]
-    prefix: re.Pattern[str]
-    begin: re.Pattern[str]
-    fatal: re.Pattern[str]
-    known: re.Pattern[str]
-    outcomes: tuple[tuple[Said, re.Pattern[str]], ...]
-
-
-@cache
-def load_formats(domain: str = "nba") -> LogFormats:
-    """Read the log formats of a domain, the package ``courtbook.<domain>``."""
-    package = importlib.import_module(f"courtbook.{domain}")
-    content = yaml.safe_load((resources.files(package) / "job_log.yaml").read_text(encoding="utf-8"))
-    outcomes = [(Said(state), pattern) for state, patterns in content["outcomes"].items() for pattern in patterns]
-    every = [content["begin"], *content["pause"], *(pattern for _, pattern in outcomes)]
-    return LogFormats(
-        hints=re.compile("|".join(map(re.escape, content["hints"]))),
-        prefix=re.compile(content["prefix"]),
-        begin=re.compile(content["begin"]),
-        fatal=re.compile("|".join(content["fatal"])),
+    def __init__(self) -> None:
+        content = yaml.safe_load((resources.files("courtbook.nba") / "job_log.yaml").read_text(encoding="utf-8"))
+        outcomes = [(Said(state), pattern) for state, patterns in content["outcomes"].items() for pattern in patterns]
+        every = [content["begin"], *content["pause"], *(pattern for _, pattern in outcomes)]
+        self.hints = re.compile("|".join(map(re.escape, content["hints"])))
+        self.prefix = re.compile(content["prefix"])
+        self.begin = re.compile(content["begin"])
+        self.fatal = re.compile("|".join(content["fatal"]))
         # In one expression, for speed; there a group's name may stand only once.
-        known=re.compile("|".join(re.sub(r"\?P<\w+>", "?:", pattern) for pattern in every)),
-        outcomes=tuple((state, re.compile(pattern)) for state, pattern in outcomes),
-    )
+        self.known = re.compile("|".join(re.sub(r"\?P<\w+>", "?:", pattern) for pattern in every))
+        self.outcomes = [(state, re.compile(pattern)) for state, pattern in outcomes]
+
+
+load_formats = cache(LogFormats)
 
 
 def _day(text: str) -> date | None:
@@ -76,26 +65,18 @@ def _day(text: str) -> date | None:
 class JobLog:
     """What a log says so far. However its text is cut into pieces, the result is the same.
 
-    Attributes
-    ----------
-    days : dict
-        The last :class:`LogEvent` of every date that was reported.
-    current : date or None
-        The day that is being processed; ``number`` of ``total``, 0 if unknown.
-    errors : list of str
-        The first errors: lines of level ERROR or above that report no date, ends of tracebacks, refusals to start.
-        ``error_count`` counts all of them.
-    last : deque of str
-        The last lines, whatever they say.
+    ``days`` holds the last report of each date; ``current`` is the day in work, ``number`` of ``total`` (0: unknown).
+    ``errors`` are the first of ``error_count`` lines of level ERROR or above that report no date, ends of tracebacks,
+    and refusals to start; ``last`` are the last lines, whatever they say.
     """
 
-    def __init__(self, domain: str = "nba") -> None:
+    def __init__(self) -> None:
         self.days: dict[date, LogEvent] = {}
         self.current: date | None = None
         self.number = self.total = self.lines = self.error_count = 0
         self.errors: list[str] = []
         self.last: deque[str] = deque(maxlen=20)
-        self._formats = load_formats(domain)
+        self._formats = load_formats()
         self._rest = self._fatal = self._last_error = ""
         self._in_traceback = False
 
@@ -144,8 +125,7 @@ class JobLog:
             self.error_count += 1
             self._last_error = text.strip()[:_SHOWN]
             self._fatal = self._last_error if fatal else self._fatal
-            if len(self.errors) < 10:
-                self.errors.append(self._last_error)
+            self.errors = [*self.errors, self._last_error][:10]
         return None
 
     def _said(self, text: str) -> LogEvent | None:
@@ -166,11 +146,11 @@ class JobLog:
         return None
 
 
-class LogFile:
+class LogFile(AbstractContextManager["LogFile"]):
     """A log on disk that may still grow; ``log`` is what it says so far."""
 
-    def __init__(self, path: Path, domain: str = "nba") -> None:
-        self.log = JobLog(domain)
+    def __init__(self, path: Path) -> None:
+        self.log = JobLog()
         self._file = path.open("rb", buffering=0)
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
@@ -188,14 +168,11 @@ class LogFile:
         self.log.close()
         return self.log
 
-    def __enter__(self) -> "LogFile":
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
 
-def read_log(path: Path, domain: str = "nba") -> JobLog:
+def read_log(path: Path) -> JobLog:
     """Read the whole log of a job, running or not."""
-    with LogFile(path, domain) as file:
+    with LogFile(path) as file:
         return file.finish()

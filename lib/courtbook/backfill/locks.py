@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from courtbook.errors import CourtbookError, Reason
+
+_TRIES, _BETWEEN = 6, 0.1  # whoever looks whether a lock is held has it for a moment himself; a real holder keeps it
 
 
 @contextmanager
@@ -18,12 +21,7 @@ def hold(path: Path, holder: Mapping[str, str], what: str, reason: Reason) -> It
     """Hold a lock for as long as the context lasts; yield its file descriptor.
 
     The system lets go of the lock when the last process that has the descriptor ends, however it ends: a job that
-    inherited it keeps it.
-
-    Parameters
-    ----------
-    holder : mapping
-        Who asks, for whoever is refused meanwhile.
+    inherited it keeps it. ``holder`` says who asks, for whoever is refused meanwhile.
 
     Raises
     ------
@@ -31,43 +29,28 @@ def hold(path: Path, holder: Mapping[str, str], what: str, reason: Reason) -> It
         With ``reason``, if somebody else holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with path.open("a+", encoding="utf-8") as file:
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if not left:
+                    hint = "Wait until that has ended ('courtbook status' shows it), or end it; then start again."
+                    held = f"{what} is held by {_named(file)}."
+                    raise CourtbookError(reason, held, where=str(path), next_action=hint) from error
+                time.sleep(_BETWEEN)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        file.truncate(0)
+        json.dump({**holder, "process": os.getpid(), "host": socket.gethostname(), "since": since}, file)
+        file.flush()
+        yield file.fileno()
+
+
+def _named(file: TextIO) -> str:
+    file.seek(0)
     try:
-        try:
-            _take(descriptor)
-        except BlockingIOError as error:
-            raise CourtbookError(
-                reason,
-                f"{what} is held by {_named(descriptor)}.",
-                where=str(path),
-                next_action="Wait until that has ended ('courtbook status' shows it), or end it; then start again.",
-            ) from error
-        about = {
-            **holder,
-            "process": os.getpid(),
-            "host": socket.gethostname(),
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(about).encode(), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _take(descriptor: int) -> None:
-    # Whoever looks whether a lock is held has it for a moment himself; a real holder keeps it.
-    for _ in range(5):
-        with suppress(BlockingIOError):
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        time.sleep(0.1)
-    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _named(descriptor: int) -> str:
-    try:
-        about = json.loads(os.pread(descriptor, 4096, 0))
-        return ", ".join(f"{name} {value}" for name, value in about.items())
+        return ", ".join(f"{name} {value}" for name, value in json.loads(file.read(4096)).items())
     except ValueError:
         return "somebody who left no name"
 
@@ -75,10 +58,8 @@ def _named(descriptor: int) -> str:
 def is_held(path: Path) -> bool:
     """Tell whether somebody holds a lock."""
     try:
-        with path.open("rb") as file:
+        with suppress(FileNotFoundError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
     return False

@@ -1,12 +1,13 @@
 """The processes of a job: whether any of them still lives, and how to end them all."""
 
-import fcntl
 import os
 import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from courtbook.backfill.locks import is_held
 
 _PROC = Path("/proc")  # where there is none, the lock alone tells who lives
 
@@ -37,32 +38,26 @@ class Group:
 
     def lives(self) -> bool:
         """Tell whether any process of the job lives; one that is dead and not yet reaped does not."""
-        with suppress(OSError):  # gone with its folder
-            try:
-                with self.lock.open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two that look do not see each other
-            except BlockingIOError:
+        with suppress(OSError):  # not to be read: then its processes tell
+            if is_held(self.lock):
                 return True
         return bool(self._members())
 
     def _members(self) -> list[int]:
         leader = _stat(self.pid)
-        if not _PROC.is_dir() or (leader and leader[3] != self.born):
+        if leader and leader[3] != self.born:
             return []  # the number belongs to a stranger by now, so nobody of its group is left
-        others = (int(item.name) for item in _PROC.iterdir() if item.name.isdigit())
-        stats = ((pid, _stat(pid)) for pid in others)
-        return [pid for pid, stat in stats if stat and stat[0] not in "ZX" and self.pid in stat[1:3]]
+        stats = {int(item.name): _stat(int(item.name)) for item in _PROC.glob("[0-9]*")}
+        return [pid for pid, stat in stats.items() if stat and stat[0] not in "ZX" and self.pid in stat[1:3]]
 
-    def _holders(self) -> set[int]:
-        found = set()
+    def _send(self, number: signal.Signals) -> None:
+        holders = set()
         for item in _PROC.glob("[0-9]*/fd/*"):
             with suppress(OSError):
                 if os.readlink(item) == str(self.lock):  # noqa: PTH115 - a Path of each would take long
-                    found.add(int(item.parts[2]))
-        return found - {os.getpid()}
-
-    def _send(self, number: signal.Signals) -> None:
-        for pid in sorted({*self._members(), *self._holders()}):  # the leader first, or it might start the next one
+                    holders.add(int(item.parts[2]))
+        # The leader first, or it might start the next one.
+        for pid in sorted({*self._members(), *holders} - {os.getpid()}):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 
@@ -72,13 +67,12 @@ class Group:
             self._send(signal.SIGTERM)
             self._wait(grace)
         finally:  # also if somebody loses patience
-            until = time.monotonic() + 10
-            while self.lives() and time.monotonic() < until:
-                self._send(signal.SIGKILL)
-                time.sleep(0.05)
+            self._wait(10, send=signal.SIGKILL)
         return not self.lives()
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, send: signal.Signals | None = None) -> None:
         until = time.monotonic() + seconds
         while self.lives() and time.monotonic() < until:
+            if send:
+                self._send(send)
             time.sleep(0.05)

@@ -4,25 +4,17 @@ import os
 import re
 import subprocess
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 import httpx
+from pydantic import SecretStr
 
 from courtbook.errors import CourtbookError, Reason
 from courtbook.params import TokenParams
 
 _COMMAND_SECONDS, _METADATA_SECONDS = 30.0, 10.0
 _IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
-
-
-@dataclass(frozen=True, eq=False)
-class Token:
-    """A bearer token and when it was asked for, by the monotonic clock: a wall clock that jumps changes nothing."""
-
-    value: str = field(repr=False)
-    born: float
 
 
 class TokenSource:
@@ -32,12 +24,13 @@ class TokenSource:
     """
 
     def __init__(self, settings: TokenParams, root: Path) -> None:
-        self._settings, self._root = settings, root
-        self._lock = threading.Lock()
-        self._token: Token | None = None
+        self._settings, self._root, self._lock = settings, root, threading.Lock()
+        self._host = os.environ.get("GCE_METADATA_HOST", "metadata.google.internal")
+        self._token: SecretStr | None = None
+        self._born = 0.0  # by the monotonic clock: a wall clock that jumps changes nothing
         self._failed: tuple[float, CourtbookError] | None = None
 
-    def get(self) -> Token:
+    def get(self) -> SecretStr:
         """Return a token, a new one if there is none or if it is older than the settings allow.
 
         Raises
@@ -49,17 +42,17 @@ class TokenSource:
         with self._lock:
             if self._failed and self._failed[0] > asked:
                 raise self._failed[1]  # it failed while this thread waited for it
-            if self._token is None or monotonic() - self._token.born > self._settings.minutes * 60:
-                self._token = self._new(born=monotonic())
+            if self._token is None or monotonic() - self._born > self._settings.minutes * 60:
+                self._born, self._token = monotonic(), self._new()
             return self._token
 
-    def renew(self, refused: Token) -> None:
+    def renew(self, refused: SecretStr) -> None:
         """Forget a token that was refused; one that another thread has fetched since then stays."""
         with self._lock:
             if self._token is refused:
                 self._token = None
 
-    def _new(self, born: float) -> Token:
+    def _new(self) -> SecretStr:
         text, why = "", "it gave nothing, or blanks, line breaks or other signs that no token has"
         try:
             text = self._fetch().strip()
@@ -73,14 +66,12 @@ class TokenSource:
             why = getattr(error, "strerror", None) or type(error).__name__
         # Checked here: whoever builds a header would quote in its error what does not fit in.
         if re.fullmatch(r"[\x21-\x7e]+", text):
-            return Token(text, born)
+            return SecretStr(text)
         # Raised out here: the errors above hold what a command printed.
-        failed = CourtbookError(
-            Reason.SERVICE_FAILED,
-            f"The service's token cannot be had: {why}.",
-            where=(self._settings.command or (self._settings.file or f"metadata server {_host()}",))[0],
-            next_action="Ask this source by hand and correct it, then start again: only what is missing is planned.",
-        )
+        where = (*self._settings.command, self._settings.file or f"metadata server {self._host}")[0]
+        what = f"The service's token cannot be had: {why}."
+        hint = "Ask this source by hand and correct it, then start again: only what is missing is planned."
+        failed = CourtbookError(Reason.SERVICE_FAILED, what, where=where, next_action=hint)
         self._failed = (monotonic(), failed)
         raise failed
 
@@ -92,12 +83,8 @@ class TokenSource:
             return out.decode("utf-8", "replace")
         if self._settings.file:
             return (self._root / self._settings.file).read_text(encoding="utf-8", errors="replace")
-        url, header = f"http://{_host()}{_IDENTITY}", {"Metadata-Flavor": "Google"}
+        url, header = f"http://{self._host}{_IDENTITY}", {"Metadata-Flavor": "Google"}
         asked = {"audience": self._settings.metadata}
         # No proxy: this server stands next to the machine.
         answer = httpx.get(url, params=asked, headers=header, timeout=_METADATA_SECONDS, trust_env=False)
         return answer.raise_for_status().text
-
-
-def _host() -> str:
-    return os.environ.get("GCE_METADATA_HOST", "metadata.google.internal")
