@@ -641,14 +641,6 @@ def test_a_table_that_the_service_has_no_processor_for() -> None:
         assert "built-in SQL" in caught.value.next_action
 
 
-@pytest.mark.parametrize("url", ["http://me:pass@127.0.0.1", "http://127.0.0.1/?key=pass", "http://127.0.0.1/#pass"])
-def test_an_address_that_holds_a_secret(url) -> None:
-    with pytest.raises(ParameterError, match="a password or a query") as caught:
-        executor(url)
-    assert "pass@" not in str(caught.value)
-    assert "key" not in str(caught.value)
-
-
 def test_every_phase_4_table_has_a_processor(serve, run) -> None:
     service = serve()
     for name in ("team_defense_zone_analysis", "player_shot_zone_analysis", "player_composite_factors"):

@@ -381,3 +381,24 @@ def test_the_reason_is_a_bad_parameter(project: Path) -> None:
     with pytest.raises(ParameterError) as caught:
         load_params(write(project, "{}"))
     assert caught.value.reason is Reason.BAD_PARAMETER
+
+
+@pytest.mark.parametrize("url", ["http://me:hunter2@127.0.0.1", "http://127.0.0.1/?key=hunter2", "http://h/#hunter2"])
+def test_an_address_that_holds_a_secret_is_refused_and_not_quoted(project: Path, url: str) -> None:
+    text = GOOD + f"executors:\n  player_daily_cache: {{kind: http, url: '{url}'}}\n"
+    said = mistake(project, text)
+    assert "executors.player_daily_cache.url: write it as https://host/path" in said
+    assert "hunter2" not in said
+
+
+def test_what_executors_are_told_is_checked_and_found(project: Path) -> None:
+    job = "executors:\n  player_daily_cache: {kind: command, argv: [python], folder: jobs}\n"
+    assert load_params(write(project, GOOD + job)).executors["player_daily_cache"].folder == str(project / "jobs")
+    token = "executors:\n  player_daily_cache: {kind: http, url: 'http://h', token: {file: secret/token}}\n"
+    read = load_params(write(project, GOOD + token)).executors["player_daily_cache"]
+    assert read.token is not None
+    assert read.token.file == str(project / "secret" / "token")
+    assert "did you mean 'silent'" in mistake(project, GOOD + job.replace("folder: jobs", "silnt: 3"))
+    both = token.replace("file: secret/token", "file: a, metadata: b")
+    assert "give exactly one of command, file and metadata" in mistake(project, GOOD + both)
+    assert "kind" in mistake(project, GOOD + job.replace("kind: command, ", ""))

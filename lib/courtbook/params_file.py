@@ -126,6 +126,8 @@ def _line(error: Mapping[str, Any]) -> str:
         message = "is missing"
     elif error["type"] == "string_type" and isinstance(given, _Number):
         message = f'{given.text} was read as the number {int(given)}; ids are text: quote it, "{given.text}"'
+    elif location[-1:] == ("url",):  # not quoted: it may hold a password
+        message = "write it as https://host/path, without user, password or query; a token has its own place"
     elif not isinstance(given, dict | list):
         message += f" (given: {given!r})"
     return f"{where}: {message}"

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import random
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -56,9 +55,6 @@ class HttpExecutor:
             what = f"The service has no processor for {self.table.name}."
             hint = f"Remove {where} from the params file, built-in SQL fills the table; or give it `kind: command`."
             raise ParameterError(what, where=where, next_action=hint)
-        if not re.fullmatch(r"https?://[^\s@?#]+", self.settings.url):  # not quoted: it may hold a password
-            what, hint = "The address holds a user, a password or a query.", "Put what is secret into `token` instead."
-            raise ParameterError(what, where=f"{where}.url", next_action=hint)
 
     @property
     def service(self) -> str:

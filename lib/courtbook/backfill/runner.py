@@ -1,9 +1,9 @@
 """Runs a plan: each date of a table is replaced as a whole, read back and counted before it counts as done."""
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
@@ -174,28 +174,36 @@ class Runner:
         path = self.warehouse.locks / f"{table.name}.lock"
         return hold(path, self.terms.holder, f"The table {table.name}", Reason.TABLE_HELD)
 
+    @contextmanager
+    def _or_stop(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._stopped.set()
+            raise
+
     def _together(self, tasks: list[Task], held: Mapping[str, int], report: BackfillReport) -> None:
         """Write the tables of one level; whatever ends one of them for good ends the others at their next date."""
         with ThreadPoolExecutor(max_workers=self.terms.parallel, thread_name_prefix="table") as pool:
-            work = [pool.submit(self._write, task, held[task.table.name], report) for task in tasks]
-            try:
+            work = [pool.submit(self._one, task, held[task.table.name], report) for task in tasks]
+            with self._or_stop():
                 # With a limit: a signal that another thread takes does not wake one that waits for ever.
-                while not (all(item.done() for item in work) or any(item.done() and item.exception() for item in work)):
-                    wait(work, timeout=0.5, return_when=FIRST_EXCEPTION)
-            finally:
-                if any(item.done() and item.exception() for item in work) or not all(item.done() for item in work):
-                    self._stopped.set()
-                    for item in work:
-                        item.cancel()
-        raised = [error for item in work if not item.cancelled() and (error := item.exception())]
+                while wait(work, timeout=0.5).not_done:
+                    pass
+        raised = [error for item in work if (error := item.exception())]
         # Who was told to stop because of another one's error says less than that error.
         for error in sorted(raised, key=lambda error: isinstance(error, Interrupted)):
             raise error
+
+    def _one(self, task: Task, lock: int, report: BackfillReport) -> None:
+        with self._or_stop():
+            self._write(task, lock, report)
 
     def _write(self, task: Task, lock: int, report: BackfillReport) -> None:
         """Write the dates of one table, count them, and check the table."""
         table, executor = task.table, self.executors(task.table)
         context = replace(self.context, held=(lock,))
+        context.check_stop()
         context.record("table_started", table=table.name, executor=executor.kind, dates=len(task.dates))
         try:
             for dates in executor.pieces(sorted(task.dates), self.calendar):
@@ -226,9 +234,10 @@ class Runner:
             try:
                 said = executor.execute(table, dates, context)
             except CourtbookError:  # what was done until then is done
-                counted = self._counted(table, dates, executor.kind, started, None, before)
-                if counted.done:
-                    self._keep(replace(counted, failed=(), why={}), report)
+                with suppress(CourtbookError):  # the first error says more than one in looking what it left
+                    counted = self._counted(table, dates, executor.kind, started, None, before)
+                    if counted.done:
+                        self._keep(replace(counted, failed=(), why={}), report)
                 raise
             return self._patiently(table, lambda: self._counted(table, dates, executor.kind, started, said, before))
 

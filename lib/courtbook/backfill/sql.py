@@ -85,7 +85,10 @@ class SqlExecutor:
     def _stamp(self) -> datetime:
         """Return now, or a moment after the youngest row where the clock has jumped back: ages must stay in order."""
         statement = render(self.catalog.domain, "newest.sql", tables=self.catalog.processed)
-        newest = self.warehouse.query(statement, self.calendar.values(self.calendar.dates()))["newest"].iloc[0]
+        values = self.calendar.values(self.calendar.dates())
+        # Windows look back to the opening of the season, before the range.
+        span = {"first_date": values["history_from"], "last_date": values["last_date"]}
+        newest = self.warehouse.query(statement, span)["newest"].iloc[0]
         if pd.isna(newest):
             return _now()
         last: datetime = newest.tz_localize(None).to_pydatetime() if newest.tzinfo else newest.to_pydatetime()
