@@ -147,3 +147,11 @@ def test_only_the_latest_runs_are_looked_at(runs: Runs) -> None:
     for number in range(LATEST):
         runs.put(runs.open(f"{number}"), done=DAYS[1:2])
     assert read_history(runs.folder, HERE).failed == {"games": set()}
+
+
+def test_the_link_to_the_latest_run_takes_no_runs_place(runs: Runs) -> None:
+    runs.put(runs.open("oldest"), failed=DAYS[:1])
+    for number in range(LATEST - 1):
+        runs.put(runs.open(f"{number}"), done=DAYS[1:2])
+    (runs.folder / "LATEST").symlink_to(f"{LATEST - 2}")
+    assert read_history(runs.folder, HERE).failed == {"games": {DAYS[0]}}

@@ -263,6 +263,8 @@ def _table(name: str, layer: Layer, entry: dict[str, Any], known: Mapping[str, T
         Edge(**{**(edge or {}), "table": known[read], "window": tuple((edge or {}).get("window", ()))})
         for read, edge in entry.get("reads", {}).items()
     )
+    if nobodys := [edge.table.name for edge in edges if not edge.by and any(w.endswith("games") for w in edge.window)]:
+        raise ValueError(f"{name} looks back at games of {', '.join(nobodys)}: 'by' has to say whose")
     return Table(
         name=name,
         layer=layer,

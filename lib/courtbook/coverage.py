@@ -131,9 +131,9 @@ def _state(row: Any, allow_extra: bool) -> DateState:
     if row.expected_rows == 0:
         return DateState.EMPTY_BY_RULE if allow_extra or row.actual_rows == 0 else DateState.UNEXPECTED
     if row.duplicate_rows == 0 and row.found_rows >= row.obtainable_rows:
-        if row.found_rows < row.expected_rows:
-            return DateState.SOURCE_GAP
-        return DateState.STALE if isinstance(row.newer_inputs, str) else DateState.COMPLETE
+        if isinstance(row.newer_inputs, str):
+            return DateState.STALE
+        return DateState.SOURCE_GAP if row.found_rows < row.expected_rows else DateState.COMPLETE
     return DateState.PARTIAL if row.found_rows else DateState.MISSING
 
 

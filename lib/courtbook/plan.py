@@ -183,13 +183,13 @@ class Selection:
 
     @property
     def follows(self) -> bool:
-        """Whether what is older than its inputs is written, and what the plan makes so."""
-        return self.mode in ("stale", "all") or bool(self.changed) or self.frozen is not None
+        """Whether what the plan itself makes older than its inputs is written too."""
+        return self.mode == "stale" or bool(self.changed) or self.frozen is not None
 
     def reason(self, table: str, day: date, state: DateState) -> str | None:
         """Return why a date has to be written, None if it has not."""
         why = _LACKING.get(state)
-        if state is DateState.STALE and self.follows:
+        if state is DateState.STALE and (self.follows or self.mode == "all"):
             why = FORCED if day in self.changed else STALE
         forced = {"all": True, "missing_and_failed": day in self.failed.get(table, ())}
         if why is None and state in _HELD and forced.get(self.mode, False):
@@ -238,23 +238,28 @@ def make_plan(
     written: dict[str, Collection[date]] = {table.name: corrected for table in catalog.layer(Layer.RAW) if corrected}
     for plan in before:
         written |= plan.dates
+    # Corrected dates on which no game counts any more: nothing is written there, yet windows look back at them.
+    gone = corrected - {day for item in coverage.values() for day in item.dates_in(*_HELD, *_LACKING)}
+    for table in catalog.processed:
+        written[table.name] = frozenset(written.get(table.name, ())) | gone
     tasks = []
     for number, level in enumerate(catalog.levels(layer)):
         for table in level:
             frame = coverage[table.name].frame
             now = dict(zip(frame["day"], frame["state"], strict=True))
             then = now
-            if DateState.COMPLETE in now.values() and any(written.get(name) for name in table.reads):
+            held = {DateState.COMPLETE, DateState.SOURCE_GAP} & set(now.values())
+            if held and chosen.mode != "all" and any(written.get(name) for name in table.reads):
                 frame = reread(table, written).frame
                 then = dict(zip(frame["day"], frame["state"], strict=True))
             seen = then if chosen.follows else now
             reasons = {day: chosen.reason(table.name, day, state) for day, state in seen.items()}
             dates = {day: why for day, why in reasons.items() if why is not None}
             behind = sum(
-                state is DateState.STALE and now[day] is DateState.COMPLETE and day not in dates
+                state is DateState.STALE and now[day] is not DateState.STALE and day not in dates
                 for day, state in then.items()
             )
-            written[table.name] = frozenset(dates)
+            written[table.name] = gone | set(dates)
             tasks.append(Task(table, number, dates, behind))
     return Plan(layer, tuple(tasks), rates or {})
 

@@ -16,28 +16,6 @@ actual AS (
 ),
 
 {% if inputs -%}
-seasons AS (
-  SELECT
-    g.game_date AS day,
-    g.season_year,
-    MIN(s.season_start) AS season_start
-  FROM counted_games AS g
-  JOIN season_starts AS s ON s.season_year = g.season_year
-  GROUP BY day, g.season_year
-),
-
-oldest AS (
-  SELECT
-    a.day,
-    d.season_year,
-    d.season_start,
-    MIN(a.processed_at) AS processed_at
-  FROM actual AS a
-  JOIN seasons AS d ON d.day = a.day
-  JOIN target_dates AS t ON t.game_date = a.day
-  GROUP BY a.day, d.season_year, d.season_start
-),
-
 -- What will be written anew counts as newer than everything: 'table/date' each.
 rewritten AS (
   {% if rewritten -%}
@@ -50,6 +28,35 @@ rewritten AS (
     '' AS input,
     @first_date AS day
   {%- endif %}
+),
+
+-- Dates of games; and dates that will be written anew although the game that was played on them does not count any more.
+seasons AS (
+  SELECT
+    d.day,
+    MAX(s.season_year) AS season_year,
+    MAX(s.season_start) AS season_start
+  FROM (
+    SELECT game_date AS day
+    FROM counted_games
+    UNION DISTINCT
+    SELECT day
+    FROM rewritten
+  ) AS d
+  JOIN season_starts AS s ON s.season_start <= d.day
+  GROUP BY d.day
+),
+
+oldest AS (
+  SELECT
+    a.day,
+    d.season_year,
+    d.season_start,
+    MIN(a.processed_at) AS processed_at
+  FROM actual AS a
+  JOIN seasons AS d ON d.day = a.day
+  JOIN target_dates AS t ON t.game_date = a.day
+  GROUP BY a.day, d.season_year, d.season_start
 ),
 
 inputs AS (
@@ -87,7 +94,8 @@ games_of_{{ name }} AS (
     SELECT
       {{ edge.table.entity_column }} AS who,
       {{ edge.table.date_column }} AS day,
-      IF({{ edge.counting or 'TRUE' }}, 1, 0) AS counted,
+      -- What a job has left of a game that does not count is no game.
+      IF({{ edge.counting or 'TRUE' }} AND game_id IN (SELECT game_id FROM counted_games), 1, 0) AS counted,
       processed_at
     FROM {{ edge.table.full_name }}
     WHERE {{ edge.table.date_column }} BETWEEN @history_from AND @last_date
