@@ -21,10 +21,10 @@ demo: $(READY)   ## replay the incident of January 2026, repair it, judge it
 	@$(BIN)/courtbook run $(DEMO)
 
 test: $(READY)   ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY) ## run the tests that need neither kernels nor whole leagues
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 nbval: $(READY)  ## run the notebooks cell by cell over the demo warehouse, as an analyst would
 	@$(BIN)/python -m pytest -c tests/nbval.ini --rootdir . --nbval-lax notebooks

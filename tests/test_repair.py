@@ -13,15 +13,15 @@ from courtbook.backfill.locks import hold
 from courtbook.catalog import Layer, load_catalog
 from courtbook.chain import Chain, resume_chain
 from courtbook.checks.result import Verdict
-from courtbook.errors import CourtbookError, ExitCode, Reason
+from courtbook.errors import CourtbookError, ExitCode, ParameterError, Reason
 from courtbook.evidence.bundle import sha256
 from courtbook.evidence.history import read_history
 from courtbook.evidence.ledger import Ledger
+from courtbook.params_file import load_params
 from courtbook.repair import repair as repair_in_process
 from courtbook.warehouse.opening import open_warehouse
 from small_run import Small
 
-pytestmark = pytest.mark.xdist_group("repair")
 CATALOG = load_catalog()
 PGS, TEAMS, PLAYERS = "player_game_summary", "upcoming_team_game_context", "upcoming_player_game_context"
 CACHE, DEFENSE = "player_daily_cache", "team_defense_game_summary"
@@ -219,9 +219,17 @@ def test_a_repair_of_nothing_is_refused_in_one_line(
 ) -> None:
     small = prepared["complete"]
     before = sha256(small.warehouse)
-    expect_one_line(repair(small, table, dates), 2, *words)
+    with pytest.raises(ParameterError) as caught:
+        repair_in_process(load_params(Path(small.params)), table, dates, small.runs)
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert "\n" not in str(caught.value)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
     assert sha256(small.warehouse) == before
     assert not small.runs.exists()
+
+
+def test_the_command_refuses_in_one_line_too(prepared: dict[str, Small]) -> None:
+    expect_one_line(repair(prepared["complete"], PGS, ""), 2, "--dates", "A repair without dates is refused")
 
 
 def test_the_plan_says_which_dates_of_which_table_and_why(prepared: dict[str, Small]) -> None:

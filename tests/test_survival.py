@@ -1,7 +1,9 @@
 """Faults that a backfill has to survive: each ends in the right state, with nothing lost and nothing counted twice."""
 
+import multiprocessing
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,7 +21,7 @@ from courtbook.errors import CourtbookError, Reason
 from courtbook.evidence.bundle import new_attempt
 from courtbook.evidence.ledger import Ledger
 from courtbook.params import CommandParams, HttpParams, Params
-from courtbook.status import read_status
+from courtbook.status import RunState, read_status
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.work import Work
 from jobs.service import Service
@@ -172,6 +174,27 @@ def test_jobs(
     wanted = after if after is not None else ended  # where a full disk strikes depends on the length of paths
     assert not ended.startswith("interrupted")
     survive(name, found, ended, wanted, lambda: found.attempt(job(found)))
+
+
+def begin(found: Incident, executor: CommandParams) -> None:
+    found.attempt(executor)
+
+
+def test_a_job_that_outlives_the_runbook(incident: Callable[[Table], Incident]) -> None:
+    found = incident(TEAMS)
+    slow = job(found, "--pace", "0.8")
+    runbook = multiprocessing.get_context("spawn").Process(target=begin, args=(found, slow))
+    runbook.start()
+    deadline = time.monotonic() + 60
+    while not (jobs := found.ledger.data("job_started")) or "Success" not in Path(jobs[0]["log"]).read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    runbook.kill()
+    runbook.join()
+    told = {item.table: item for item in read_status(found.run).tables}[TEAMS.name]
+    assert (told.state, told.job["pid"], told.done) == (RunState.RUNNING, jobs[0]["pid"], 0)
+    survive("runbook is killed, its job goes on", found, "interrupted", "interrupted", lambda: found.attempt(slow))
+    assert len(found.ledger.data("job_started")) == len(found.ledger.data("job_ended")) == 1
 
 
 def zones_service(found: Incident, **settings: Any) -> Service:

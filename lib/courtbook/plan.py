@@ -249,7 +249,7 @@ def make_plan(
             now = dict(zip(frame["day"], frame["state"], strict=True))
             then = now
             held = {DateState.COMPLETE, DateState.SOURCE_GAP} & set(now.values())
-            if held and chosen.mode != "all" and any(written.get(name) for name in table.reads):
+            if held and any(written.get(name) for name in table.reads):
                 frame = reread(table, written).frame
                 then = dict(zip(frame["day"], frame["state"], strict=True))
             seen = then if chosen.follows else now
