@@ -21,7 +21,7 @@ demo: $(READY)   ## replay the incident of January 2026, repair it, judge it
 	@$(BIN)/courtbook run $(DEMO)
 
 test: $(READY)   ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY) ## run the tests that need neither kernels nor whole leagues
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"

@@ -206,12 +206,6 @@ def kill_kernel(small: Small, run: "subprocess.Popen[str]") -> None:
     kill(kernel(small))
 
 
-def kill_papermill(small: Small, run: "subprocess.Popen[str]") -> None:
-    papermill = parent(kernel(small))
-    assert parent(papermill) == run.pid
-    kill(papermill)
-
-
 def stop(small: Small, run: "subprocess.Popen[str]") -> dict[str, Any]:
     """Ask to stop, and before that whether a run that is still going can be resumed."""
     refused = small.courtbook("run", "--runs-dir", str(small.runs), "--resume", small.only_run.name)
@@ -265,9 +259,6 @@ FAULTS = {
     ),
     "kill -9 of the kernel": Fault(
         "complete", ONLY_4, dates_of(CACHE), 2, kill_kernel, *ENGINE_FAILED, at="phase4_backfill"
-    ),
-    "kill -9 of papermill": Fault(
-        "complete", ONLY_4, dates_of(CACHE), 2, kill_papermill, *ENGINE_FAILED, at="phase4_backfill"
     ),
     "courtbook stop": Fault("complete", ONLY_4, opened("phase4_backfill"), 1, stop, *ASKED, at="phase4_backfill"),
     "Ctrl-C": Fault("complete", ONLY_4, dates_of(CACHE), 2, interrupt, *ASKED, at="phase4_backfill"),

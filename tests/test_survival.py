@@ -150,11 +150,11 @@ def job(found: Incident, *arguments: str, **settings: Any) -> CommandParams:
             "failed 3/4",
         ),
         ("script exits 1 at once", ("--fault", "exit1"), {}, "failed 0/4"),
-        ("script hangs after 2 dates", ("--fault", "hang", "--after", "2"), {"silent": 8}, "failed 2/4"),
+        ("script hangs after 2 dates", ("--fault", "hang", "--after", "2"), {"silent": 6}, "failed 2/4"),
         ("script prints 100 MB", ("--fault", "flood", "--megabytes", "100"), {}, "complete 4/4"),
         ("script prints invalid UTF-8", ("--fault", "bad_utf8"), {}, "complete 4/4"),
         ("script forks children and exits", ("--fault", "fork"), {}, "complete 4/4"),
-        ("script ignores SIGTERM", ("--fault", "ignore_term", "--after", "1"), {"silent": 8}, "failed 1/4"),
+        ("script ignores SIGTERM", ("--fault", "ignore_term", "--after", "1"), {"silent": 6}, "failed 1/4"),
         ("script writes half of its dates", ("--fault", "half_date", "--after", "1"), {}, "failed 1/4"),
         ("script says success, writes nothing", ("--fault", "lies"), {}, "failed 0/4"),
         ("disk for the script's log is full", ("--fault", "full_log"), {}, None),
@@ -222,7 +222,9 @@ def zones_service(found: Incident, **settings: Any) -> Service:
 def test_services(incident: Callable[[Table], Incident], name: str, behaviours: list[str], after: str) -> None:
     found = incident(ZONES)
     with zones_service(found, script=dict.fromkeys(DAYS, behaviours)) as service:
-        settings = HttpParams(kind="http", url=service.url, timeout=1.0 if behaviours == ["silent"] else 20, pause=0)
+        settings = HttpParams(
+            kind="http", url=service.url, timeout=1.0 if behaviours == ["silent"] else 20, pause=0, concurrency=4
+        )
         ended = found.attempt(settings, retries=3 if "500" in behaviours else 1 if "silent" in behaviours else 2)
         service.script = {}
         survive(name, found, ended, after, lambda: found.attempt(settings))
