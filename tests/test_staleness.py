@@ -171,7 +171,7 @@ CHANGES = {
     "a game that was postponed": [f"UPDATE {SCHEDULE} SET game_status = 1 WHERE {HOME}"],
 }
 FAST = ("points", "active -> dnp", "no zones of a game", "zones of a game")
-SLOW = [(name, DAY) for name in CHANGES if name not in FAST] + [(name, LATER) for name in FAST]
+SLOW = [(name, LATER) for name in CHANGES if name not in FAST]
 
 
 def names_on(league: League, day: date) -> dict[str, str]:
