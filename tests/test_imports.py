@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("courtbook.plan", "courtbook.readiness"),
     ("courtbook.backfill", "courtbook.checks"),
     ("courtbook.gates",),
-    ("courtbook.audit", "courtbook.status", "courtbook.work", "courtbook.preview"),
+    ("courtbook.audit", "courtbook.status", "courtbook.work"),
     ("courtbook.step",),
     ("courtbook.report", "courtbook.execute"),
     ("courtbook.chain", "courtbook.repair", "courtbook.console"),
@@ -80,7 +80,7 @@ def test_imports_point_down(module: str, imported: str) -> None:
     if package(module) == "courtbook.evidence":
         assert imported == "courtbook.errors"
     elif package(imported) == "courtbook.evidence":
-        assert module.removeprefix("courtbook.") in ("audit", "chain", "preview", "repair", "status", "step", "work")
+        assert module.removeprefix("courtbook.") in ("audit", "chain", "repair", "status", "step", "work")
     elif package(imported) == "courtbook.nba":
         assert module == "courtbook.cli"
     elif package(module) == "courtbook.nba":

@@ -9,25 +9,24 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from courtbook.backfill.locks import hold
 from courtbook.backfill.process import born
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Step, load_catalog
 from courtbook.checks.result import Verdict
 from courtbook.checks.runner import refuse_unknown_names
 from courtbook.errors import CourtbookError, ExitCode, ParameterError, Reason
-from courtbook.evidence.bundle import environment, new_attempt, new_run, run_lock, seal, sha256, write_once
+from courtbook.evidence.bundle import environment, new_attempt, new_run, seal, sha256, write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.gates import GOING_ON
 from courtbook.params import STEP_NAMES, Params
 from courtbook.params_file import load_params, project_root
 from courtbook.step import ATTEMPT_VARIABLE, RUN_PARAMS
 from courtbook.warehouse.opening import open_warehouse
-from courtbook.work import STOP_FILE
+from courtbook.work import STOP_FILE, hold_run
 
 Tell = Callable[[str], None]
 Watch = Callable[[Path], None]
@@ -102,7 +101,7 @@ def run_chain(params: Params, root: Path, runs: Path, *, tell: Tell, watch: Watc
     """
     steps = check_project(params, root)
     folder = new_run(runs.resolve(), params.name)
-    with _holding(folder):
+    with hold_run(folder):
         write_once(folder / RUN_PARAMS, params.to_yaml())
         ledger = Ledger(folder / "ledger.jsonl")
         ledger.append("run_started", params=params.digest(), steps=[s.name for s in steps], operator=params.operator)
@@ -123,7 +122,7 @@ def resume_chain(folder: Path, *, tell: Tell, watch: Watch | None = None) -> Run
     params = load_params(folder / RUN_PARAMS)
     root = project_root(folder)
     steps = check_project(params, root)
-    with _holding(folder):
+    with hold_run(folder):
         ledger = Ledger(folder / "ledger.jsonl")
         begun = ledger.last("run_started")
         if begun is None or begun.get("repair"):
@@ -142,10 +141,6 @@ def resume_chain(folder: Path, *, tell: Tell, watch: Watch | None = None) -> Run
         ledger.append("run_resumed", step=steps[left[0]].name)
         _point_latest(folder)
         return Chain(folder, params, root, ledger, tell, watch).run(steps[left[0] :])
-
-
-def _holding(folder: Path) -> AbstractContextManager[int]:
-    return hold(run_lock(folder), {"run": folder.name}, f"The run {folder.name}", Reason.RUN_HELD)
 
 
 def _wait_for_kernels(ledger: Ledger, folder: Path) -> None:

@@ -100,7 +100,7 @@ for _command in (commands.prepare, commands.load, commands.rehearse):
 @app.command()
 def plan(params_file: ParamsFile, settings: Settings = None, runs_dir: RunsDir = None, as_json: AsJson = False) -> None:
     """Print which dates of which table would be written, why, in which order and at what cost; nothing is written."""
-    from courtbook.preview import preview
+    from courtbook.work import preview
 
     params = read_params(params_file, settings)
     plans, calendar = preview(params, runs_of(params_file, runs_dir), note)

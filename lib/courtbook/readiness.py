@@ -45,8 +45,5 @@ def _service(executor: HttpParams) -> str:
     except httpx.HTTPError as error:
         return f"{executor.url} does not answer: {type(error).__name__}"
     # A service that wants a token even for this is there.
-    return (
-        ""
-        if answer.status_code < 400 or answer.status_code in (401, 403)
-        else f"{executor.url}/health: {answer.status_code}"
-    )
+    there = answer.status_code < 400 or answer.status_code in (401, 403)
+    return "" if there else f"{executor.url}/health: {answer.status_code}"

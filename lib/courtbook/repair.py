@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from courtbook.backfill.locks import hold
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Layer, load_catalog
 from courtbook.checks.result import Verdict
-from courtbook.errors import NoGo, ParameterError, Reason
-from courtbook.evidence.bundle import environment, new_run, run_lock, seal, write_once
+from courtbook.errors import NoGo, ParameterError
+from courtbook.evidence.bundle import environment, new_run, seal, write_once
 from courtbook.params import Params
 from courtbook.params_file import project_root
 from courtbook.plan import Task, choose_dates
 from courtbook.status import Show
 from courtbook.step import RUN_PARAMS, Step
 from courtbook.warehouse.opening import open_warehouse
+from courtbook.work import hold_run
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def repair(params: Params, table: str, dates: str, runs: Path, show: Show | None
     layer = catalog.tables[table].layer
     name = f"{layer.value}_backfill"
     folder = new_run(runs.resolve(), f"{params.name}-{table}")
-    with hold(run_lock(folder), {"run": folder.name}, f"The run {folder.name}", Reason.RUN_HELD):
+    with hold_run(folder):
         write_once(folder / RUN_PARAMS, params.to_yaml())
         step = Step.open(name, params_file=str(folder / RUN_PARAMS), run_dir=str(folder))
         about = {"params": params.digest(), "steps": [name], "operator": params.operator, "repair": table}

@@ -276,10 +276,10 @@ class Live:
             if not last and time.monotonic() < self._next:
                 return
             shown = self._show(self._read())
+            self._next = time.monotonic() + 1.0
             if get_ipython() is None:
-                pass  # on a terminal the show is all
-            elif self._handle is None:
+                return  # on a terminal the show is all
+            if self._handle is None:
                 self._handle = display(shown, display_id=True)  # type: ignore[no-untyped-call]
             else:
                 self._handle.update(shown)
-            self._next = time.monotonic() + 1.0

@@ -184,7 +184,7 @@ class Step:
             report = BackfillReport(held_back=[task.table.name for task in plan.tasks if task.dates])
             print("dry run: nothing was written")  # noqa: T201 - a notebook's log
         else:
-            live = Live(show, lambda: read_status(self.run)) if show else None
+            live = Live(show, lambda: read_status(self.run, self.ledger)) if show else None
             report = self.work.backfill(plan, gate, live.tick if live else lambda: None)
             if live:
                 live.tick(last=True)

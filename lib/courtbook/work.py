@@ -2,30 +2,74 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from courtbook.backfill.choice import choose_executor, kind_of
 from courtbook.backfill.executor import Context, Executor
+from courtbook.backfill.locks import hold
 from courtbook.backfill.runner import BackfillReport, Batch, Runner, Terms
-from courtbook.calendar import Calendar
-from courtbook.catalog import Catalog, Layer, Severity, Table
+from courtbook.calendar import Calendar, read_calendar
+from courtbook.catalog import Catalog, Layer, Severity, Table, load_catalog
 from courtbook.checks.result import Status
-from courtbook.checks.runner import run_checks
+from courtbook.checks.runner import refuse_unknown_names, run_checks
 from courtbook.checks.scope import Scope
-from courtbook.coverage import Coverage, read_all, read_coverage
+from courtbook.coverage import Coverage, Rewritten, read_all, read_coverage
 from courtbook.errors import CourtbookError, Interrupted, Reason
-from courtbook.evidence.bundle import write_json
+from courtbook.evidence.bundle import run_lock, write_json
 from courtbook.evidence.history import days_of, outcomes, read_history
 from courtbook.evidence.ledger import Ledger
 from courtbook.gates import require_go
 from courtbook.params import Params
 from courtbook.plan import Plan, Selection, make_plan, read_plan
 from courtbook.warehouse.base import Warehouse
+from courtbook.warehouse.opening import open_warehouse
 
 STOP_FILE = "stop"
+
+
+def _asked_for(
+    params: Params, runs: Path, warehouse: Warehouse, tell: Callable[[str], None]
+) -> tuple[Selection, dict[str, float]]:
+    """Return what the parameters select, and the seconds a date took in earlier runs; tell which cannot be read."""
+    history = read_history(runs, warehouse.identity)
+    for line in history.skipped:
+        tell(line)
+    rates = {name: rate for (name, kind), rate in history.seconds.items() if kind == kind_of(name, params)}
+    return Selection(params.backfill.mode, failed=history.failed, changed=params.backfill.changed), rates
+
+
+def preview(params: Params, runs: Path, tell: Callable[[str], None]) -> tuple[tuple[Plan, ...], Calendar]:
+    """Return the plans that a run would make now, of both layers, and the calendar; nothing is frozen.
+
+    The second layer is planned as it will be when the first has run.
+
+    Parameters
+    ----------
+    tell : callable
+        Told of earlier runs whose history cannot be used.
+    """
+    catalog, warehouse = load_catalog(), open_warehouse(params)
+    refuse_unknown_names(params, catalog)
+    selection, rates = _asked_for(params, runs, warehouse, tell)
+    plans: list[Plan] = []
+    with warehouse.session():
+        calendar = read_calendar(warehouse, params)
+        read = read_all(warehouse, catalog.processed, calendar)
+
+        def reread(table: Table, written: Rewritten) -> Coverage:
+            return read_coverage(warehouse, table, calendar, rewritten=written)
+
+        for layer in (Layer.PHASE3, Layer.PHASE4):
+            plans.append(make_plan(catalog, layer, read, reread, selection, before=plans, rates=rates))
+    return tuple(plans), calendar
+
+
+def hold_run(run: Path) -> AbstractContextManager[int]:
+    """Hold the lock of a run: while somebody does, it is going."""
+    return hold(run_lock(run), {"run": run.name}, f"The run {run.name}", Reason.RUN_HELD)
 
 
 @dataclass(frozen=True)
@@ -56,11 +100,9 @@ class Work:
         """
         if not self.params.dry_run:
             coverage = {**coverage, **self._adopted(layer)}
-        history = read_history(self.run.parent, self.warehouse.identity)
-        for line in history.skipped:
-            print(line)  # noqa: T201 - a notebook's log
         chosen = self.params.backfill
-        selection = Selection(chosen.mode, failed=history.failed, changed=chosen.changed)
+        # What cannot be used is told in the notebook's log.
+        selection, rates = _asked_for(self.params, self.run.parent, self.warehouse, print)
         earlier = [
             data for data in self.ledger.data("plan") if (data["step"], data["layer"]) == (self.step, layer.value)
         ]
@@ -71,7 +113,6 @@ class Work:
             resumes = earlier[0]["file"]
             done = days_of(outcomes(self.ledger.data("dates")), succeeded=True)
             selection = Selection(frozen=read_plan(self.run / resumes, self.catalog), done=done)
-        rates = {name: rate for (name, kind), rate in history.seconds.items() if kind == kind_of(name, self.params)}
         plan = make_plan(self.catalog, layer, coverage, self._reread, selection, rates=rates)
         plan.refuse_above(chosen.max_table_dates, chosen.max_hours)
         if selection.frozen is not None:
@@ -113,7 +154,7 @@ class Work:
             if found:
                 self._record(Batch(name, tuple(found), (), 0, 0.0, executor="found"))
 
-    def _reread(self, table: Table, rewritten: Mapping[str, Collection[date]]) -> Coverage:
+    def _reread(self, table: Table, rewritten: Rewritten) -> Coverage:
         return read_coverage(self.warehouse, table, self.calendar, rewritten=rewritten)
 
     def backfill(self, plan: Plan, gate: str, show: Callable[[], None]) -> BackfillReport:

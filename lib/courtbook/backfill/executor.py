@@ -60,6 +60,7 @@ class Executor(Protocol):
         Raises
         ------
         CourtbookError
-            If it could not be done at all. The runner tries again where the reason is transient.
+            If it could not be done at all. Of built-in SQL the runner tries again where the reason is transient; jobs
+            are not repeated, and calls were repeated by their executor.
         """
         ...
