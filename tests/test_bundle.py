@@ -1,6 +1,5 @@
 """The folder of a run: nothing is overwritten, nothing is left out."""
 
-import hashlib
 import json
 import os
 import subprocess
@@ -12,13 +11,9 @@ import pytest
 from courtbook.errors import CourtbookError, ExitCode
 from courtbook.evidence import bundle
 from courtbook.evidence.bundle import (
-    PACKAGES,
-    environment,
     new_attempt,
     new_run,
     recorded_values,
-    seal,
-    sha256,
     write_json,
     write_once,
 )
@@ -116,60 +111,10 @@ def test_attempts_that_begin_at_once_get_folders_of_their_own(tmp_path: Path) ->
     assert len({folder.name for folder in made}) == 24
 
 
-def test_the_seal_lists_every_file_with_its_digest(tmp_path: Path) -> None:
-    contents = {
-        "ledger.jsonl": b"{}\n",
-        "empty": b"",
-        "00_preflight/attempt-1/result.json": b"\x00\xff" * 700_000,
-        ".hidden": b"seen",
-    }
-    for name, content in contents.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "no_files_here").mkdir()
-    manifest = json.loads(seal(tmp_path, {"verdict": "GO"}).read_text())
-    assert manifest["verdict"] == "GO"
-    assert manifest["files"] == {
-        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        for name, content in contents.items()
-    }
-    assert all(sha256(tmp_path / name) == entry["sha256"] for name, entry in manifest["files"].items())
-
-
-def test_every_seal_stays_and_the_next_one_covers_it(tmp_path: Path) -> None:
-    (tmp_path / "ledger.jsonl").write_text("a")
-    first = seal(tmp_path, {"verdict": "INTERRUPTED"})
-    before = first.read_bytes()
-    (tmp_path / "ledger.jsonl").write_text("b")
-    second = seal(tmp_path, {"verdict": "GO"})
-    third = seal(tmp_path, {"verdict": "GO"})
-    assert [path.name for path in (first, second, third)] == ["manifest.json", "manifest-2.json", "manifest-3.json"]
-    assert first.read_bytes() == before
-    told = json.loads(second.read_text())
-    assert told["verdict"] == "GO"
-    assert set(told["files"]) == {"ledger.jsonl", "manifest.json"}
-    assert told["files"]["manifest.json"]["sha256"] == sha256(first)
-    assert told["files"]["ledger.jsonl"]["sha256"] == sha256(tmp_path / "ledger.jsonl")
-    assert set(json.loads(third.read_text())["files"]) == {"ledger.jsonl", "manifest.json", "manifest-2.json"}
-
-
 def test_the_lock_of_a_run_lies_beside_it_so_that_a_sealed_folder_never_changes(tmp_path: Path) -> None:
     run = new_run(tmp_path / "runs", "try")
     assert run not in bundle.run_lock(run).parents
     assert bundle.run_lock(run) != bundle.run_lock(new_run(tmp_path / "runs", "try"))
-
-
-def test_the_environment_names_what_the_run_was_made_with(tmp_path: Path) -> None:
-    made = environment(tmp_path)
-    assert made["git_commit"] is None
-    assert made["git_clean"] is None
-    assert set(made["packages"]) == set(PACKAGES)
-    assert made["python"] == ".".join(str(part) for part in sys.version_info[:3])
-
-
-def test_the_environment_without_git_is_still_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", os.devnull)
-    assert environment(tmp_path)["git_commit"] is None
 
 
 def conclude(run: Path, step: str, **values: float | None) -> Path:

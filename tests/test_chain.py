@@ -18,7 +18,9 @@ from courtbook.checks.result import Verdict
 from courtbook.errors import ExitCode
 from courtbook.evidence.bundle import sha256
 from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.manifest import read_manifest
 from courtbook.params import Params, RangeParams, WarehouseParams
+from courtbook.verify import verify
 from small_run import ROOT, Small
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chain")]
@@ -52,7 +54,7 @@ def test_prints_one_line_a_step_then_verdict_and_archive(repaired):
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[:7]] == NOTEBOOKS
     assert all(re.search(r" GO +\d+\.\d s ", line) for line in lines[:7])
-    assert lines[-2].startswith("GO  small")
+    assert lines[-3].startswith("GO  small")
     assert Path(lines[-1].removeprefix("archive: ")) == small.latest
     assert "--resume" not in done.stdout, "there is nothing to go on with"
 
@@ -107,20 +109,23 @@ def test_the_last_gate_shows_decision_confidence_reasoning_and_next_action(repai
     assert boxes.count("a person, with the signature") == 3
 
 
-def test_archive_is_sealed_and_its_ledger_holds(repaired):
-    small, _, _ = repaired
-    manifest = json.loads((small.latest / "manifest.json").read_text())
-    on_disk = {
-        path.relative_to(small.latest).as_posix(): sha256(path)
-        for path in small.latest.rglob("*")
-        if path.is_file() and path.name != "manifest.json"
-    }
-    assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == on_disk
-    assert manifest["verdict"] == "GO"
+def test_archive_is_sealed_verifies_and_says_what_the_tables_held(repaired):
+    small, _, done = repaired
+    seal = read_manifest(small.latest / "manifest.json")
+    told = verify(small.latest, None)
+    assert told.findings == ()
+    assert told.counted["checks"] == len(load_catalog().checks)
+    assert f"sha256:{seal.digest}" in done.stdout
+    assert seal.evidence["verdict"] == "GO"
+    assert set(seal.evidence["sources"]) == {f"{name}.ipynb" for name in NOTEBOOKS}
+    before, after = (seal.evidence["tables"][when] for when in ("before", "after"))
+    assert before["ml_feature_store_v2"]["rows"] == 0 < after["ml_feature_store_v2"]["rows"]
+    assert before["nbac_schedule"] == after["nbac_schedule"], "a run does not touch the raw layer"
     kinds = [event["kind"] for event in Ledger(small.latest / "ledger.jsonl").events()]
     assert kinds[0] == "run_started"
     assert kinds[-1] == "run_ended"
     assert kinds.count("step_concluded") == 7
+    assert kinds.count("query") > 200, "every statement is on record"
 
 
 def test_second_run_finds_nothing_to_do_and_keeps_the_first_archive(repaired):
@@ -171,7 +176,8 @@ def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
         if output.output_type == "error"
     ]
     assert [error.ename for error in errors] == ["NoGo"], "the failed notebook is kept and says why"
-    assert json.loads((small.latest / "manifest.json").read_text())["verdict"] == "NO-GO"
+    assert read_manifest(small.latest / "manifest.json").evidence["verdict"] == "NO-GO"
+    assert verify(small.latest, None).findings == ()
 
 
 def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_degraded(tmp_path):
@@ -182,7 +188,8 @@ def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_de
     assert done.returncode == 1, done.stdout + done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines()[:5]] == ["DEGRADED"] * 5
     assert "\nDEGRADED  small" in done.stdout
-    assert json.loads((small.latest / "manifest.json").read_text())["verdict"] == "DEGRADED"
+    assert read_manifest(small.latest / "manifest.json").evidence["verdict"] == "DEGRADED"
+    assert verify(small.latest, None).findings == ()
     gate = Ledger(small.latest / "ledger.jsonl").last("gate", gate="phase3")
     assert (gate["verdict"], gate["override"]["by"], gate["blockers"]) == ("DEGRADED", "Ann Boss", ["usage_rate"])
     assert gate["thresholds"] == ["usage_rate"]

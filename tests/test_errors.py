@@ -13,7 +13,7 @@ from courtbook.errors import (
 )
 from courtbook.execute import _exit_code
 
-EXPECTED = {"GO": 0, "NO_GO": 1, "USAGE": 2, "ENGINE": 3, "INTERRUPTED": 4, "REFUSED": 5}
+EXPECTED = {"GO": 0, "NO_GO": 1, "USAGE": 2, "ENGINE": 3, "INTERRUPTED": 4, "REFUSED": 5, "PUBLISH": 6}
 
 
 def test_exit_codes_are_those_of_the_documentation() -> None:

@@ -505,7 +505,7 @@ def test_calls_that_wait_for_their_turn_take_the_new_token(guarded, run) -> None
 
 def test_eight_threads_share_one_renewal(tmp_path, monkeypatch) -> None:
     (tmp_path / "token").write_text("same\n")  # the new one may well be equal to the old one
-    source, fetched = TokenSource(TokenParams(file="token"), tmp_path), []
+    source, fetched = TokenSource(TokenParams(secret="file:token"), tmp_path), []
     real = TokenSource._fetch
     monkeypatch.setattr(TokenSource, "_fetch", lambda self: (fetched.append(1), time.sleep(0.05), real(self))[2])
     old, barrier = source.get(), threading.Barrier(8)
@@ -521,7 +521,7 @@ def test_eight_threads_share_one_renewal(tmp_path, monkeypatch) -> None:
 
 
 def test_threads_that_wait_for_a_token_share_its_failure(tmp_path, monkeypatch) -> None:
-    source, tried = TokenSource(TokenParams(file="none"), tmp_path), []
+    source, tried = TokenSource(TokenParams(secret="file:none"), tmp_path), []
     real = TokenSource._fetch
     monkeypatch.setattr(TokenSource, "_fetch", lambda self: (tried.append(1), time.sleep(0.2), real(self))[2])
     barrier = threading.Barrier(8)
@@ -554,9 +554,11 @@ def test_a_refusal_and_an_error_in_turn_come_to_an_end(guarded, run) -> None:
     assert guarded.asked == {DAY: 6}
 
 
-def test_tokens_from_a_file_and_from_a_command(guarded, run, tmp_path) -> None:
+def test_tokens_from_a_file_a_variable_and_a_command(guarded, run, tmp_path, monkeypatch) -> None:
     (tmp_path / "secret.txt").write_text(f"  {guarded.issue()}\n")
-    assert one(guarded, run, token=TokenParams(file="secret.txt"), root=tmp_path) == ""
+    assert one(guarded, run, token=TokenParams(secret="file:secret.txt"), root=tmp_path) == ""
+    monkeypatch.setenv("COURTBOOK_TOKEN", guarded.issue())
+    assert one(guarded, Run(), token=TokenParams(secret="env:COURTBOOK_TOKEN"), root=tmp_path) == ""
     command = (sys.executable, "-c", "print(open('secret.txt').read())")
     assert one(guarded, Run(), token=TokenParams(command=command), root=tmp_path) == ""
     assert all(request.token for request in guarded.requests)
@@ -568,10 +570,11 @@ SECRET = "ey.top-secret.sig"
 @pytest.mark.parametrize(
     ("given", "where", "why"),
     [
-        ({"file": "none.txt"}, "none.txt", "No such file or directory"),
-        ({"file": "empty.txt"}, "empty.txt", "it gave nothing"),
-        ({"file": "two.txt"}, "two.txt", "it gave nothing, or blanks"),
-        ({"file": "odd.txt"}, "odd.txt", "other signs"),
+        ({"secret": "file:none.txt"}, "file:none.txt", "No such file or directory"),
+        ({"secret": "file:empty.txt"}, "file:empty.txt", "it gave nothing"),
+        ({"secret": "file:two.txt"}, "file:two.txt", "it gave nothing, or blanks"),
+        ({"secret": "file:odd.txt"}, "file:odd.txt", "other signs"),
+        ({"secret": "env:COURTBOOK_NO_SUCH_TOKEN"}, "env:COURTBOOK_NO_SUCH_TOKEN", "the variable is not set"),
         ({"command": ("no-such-program-here",)}, "no-such-program-here", "No such file or directory"),
         ({"command": ("sh", "-c", f"echo {SECRET}; echo {SECRET} >&2; exit 3")}, "sh", "exit status 3"),
         ({"command": ("sh", "-c", f"echo {SECRET}; exec sleep 30")}, "sh", "did not end within 0.3 s"),

@@ -394,11 +394,11 @@ def test_an_address_that_holds_a_secret_is_refused_and_not_quoted(project: Path,
 def test_what_executors_are_told_is_checked_and_found(project: Path) -> None:
     job = "executors:\n  player_daily_cache: {kind: command, argv: [python], folder: jobs}\n"
     assert load_params(write(project, GOOD + job)).executors["player_daily_cache"].folder == str(project / "jobs")
-    token = "executors:\n  player_daily_cache: {kind: http, url: 'http://h', token: {file: secret/token}}\n"
+    token = "executors:\n  player_daily_cache: {kind: http, url: 'http://h', token: {secret: 'file:secret/token'}}\n"
     read = load_params(write(project, GOOD + token)).executors["player_daily_cache"]
     assert read.token is not None
-    assert read.token.file == str(project / "secret" / "token")
+    assert read.token.secret == f"file:{project / 'secret' / 'token'}"
     assert "did you mean 'silent'" in mistake(project, GOOD + job.replace("folder: jobs", "silnt: 3"))
-    both = token.replace("file: secret/token", "file: a, metadata: b")
-    assert "give exactly one of command, file and metadata" in mistake(project, GOOD + both)
+    both = token.replace("'file:secret/token'", "env:A, metadata: b")
+    assert "give exactly one of command, secret and metadata" in mistake(project, GOOD + both)
     assert "kind" in mistake(project, GOOD + job.replace("kind: command, ", ""))

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from courtbook import __version__
+from courtbook import __version__, archive_commands
 from courtbook.errors import CourtbookError, ExitCode, Interrupted, ParameterError
 from courtbook.nba import commands
 from courtbook.options import AsJson, ParamsFile, RunsDir, Settings, note, read_params, runs_of
@@ -93,7 +93,12 @@ def check(
     raise typer.Exit(int(ExitCode.GO if audit.verdict is Verdict.GO else ExitCode.NO_GO))
 
 
-for _command in (commands.prepare, commands.load, commands.rehearse):
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(commands.prepare, commands.load, commands.rehearse),
+    *(archive_commands.verify, archive_commands.sign, archive_commands.diff),
+    *(archive_commands.close, archive_commands.publish),
+)
+for _command in _COMMANDS:
     app.command()(_command)
 
 
@@ -146,9 +151,14 @@ def run(  # noqa: PLR0917 - typer makes options of them
     typer.secho(f"\n{outcome.verdict.value}", bold=True, fg="green" if outcome.exit_code == 0 else "red", nl=False)
     params = outcome.params
     typer.echo(f"  {params.name}, {params.range.start} to {params.range.end}")
+    typer.echo(f"digest:  sha256:{outcome.sealed.manifest.digest}")
     typer.echo(f"archive: {outcome.folder}")
     if outcome.exit_code not in (ExitCode.GO, ExitCode.USAGE):
         typer.echo(f"go on:   courtbook run --resume {outcome.folder.name}")
+    if runs_dir and "://" in runs_dir:
+        archive_commands.send(outcome.folder, runs_dir)
+    elif outcome.sealed.leaks:
+        note(f"warning: there seems to be a secret in {', '.join(outcome.sealed.leaks)}; do not hand this archive on")
     raise typer.Exit(int(outcome.exit_code))
 
 

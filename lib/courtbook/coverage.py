@@ -113,6 +113,16 @@ class Coverage:
             },
         }
 
+    def states(self) -> dict[str, Any]:
+        """Return what a record keeps: the figures, and the dates by state."""
+        return {
+            "covered": len(self.covered),
+            "expected": len(self.target),
+            "expected_rows": self.expected_rows,
+            "found_rows": self.found_rows,
+            "states": {s.value: [day.isoformat() for day in days] for s in DateState if (days := self.dates_in(s))},
+        }
+
 
 def tidy(read: Mapping[str, Coverage], calendar: Calendar) -> pd.DataFrame:
     """Return one row a table and date: ``table``, ``season``, and the columns of :attr:`Coverage.frame`."""

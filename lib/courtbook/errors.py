@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     ENGINE = 3
     INTERRUPTED = 4
     REFUSED = 5
+    PUBLISH = 6
 
 
 EXIT_MEANING: dict[ExitCode, str] = {
@@ -20,7 +21,8 @@ EXIT_MEANING: dict[ExitCode, str] = {
     ExitCode.USAGE: "wrong parameters or usage",
     ExitCode.ENGINE: "an engine failed: warehouse, kernel or executor",
     ExitCode.INTERRUPTED: "interrupted before a verdict",
-    ExitCode.REFUSED: "refused: no gate, a lock is held, or a cost cap",
+    ExitCode.REFUSED: "refused: no gate, a lock is held, a cost cap, a signature not to be given, a secret in an archive",
+    ExitCode.PUBLISH: "the run ended, but its archive could not be published; the local copy is whole",
 }
 
 
@@ -43,6 +45,11 @@ class Reason(Enum):
     JOB_FAILED = ("job_failed", ExitCode.ENGINE)
     SERVICE_FAILED = ("service_failed", ExitCode.ENGINE)
     DISK_FULL = ("disk_full", ExitCode.ENGINE)
+    PUBLISH_FAILED = ("publish_failed", ExitCode.PUBLISH)
+    FETCH_FAILED = ("fetch_failed", ExitCode.ENGINE)
+    SECRET_FOUND = ("secret_found", ExitCode.REFUSED)
+    SIGN_REFUSED = ("sign_refused", ExitCode.REFUSED)
+    SIGN_FAILED = ("sign_failed", ExitCode.ENGINE)
     NO_GO = ("no_go", ExitCode.NO_GO)
     INTERRUPTED = ("interrupted", ExitCode.INTERRUPTED)
 

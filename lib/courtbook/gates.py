@@ -86,6 +86,10 @@ class Decision:
             "override": None if self.override is None else self.override.model_dump(),
         }
 
+    def outcomes(self) -> dict[str, str]:
+        """Return the status of every check by its id."""
+        return {result.check.id: result.status.value for result in self.results}
+
 
 def decide(
     gate: str, declared: Iterable[Check], results: Iterable[CheckResult], override: OverrideParams | None = None

@@ -13,7 +13,10 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="replace a parameter; keys may be dotted")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
-RunsDir = Annotated[Path | None, typer.Option("--runs-dir", metavar="DIR", help="where runs are kept")]
+RunsDir = Annotated[
+    str | None,
+    typer.Option("--runs-dir", metavar="DIR", help="where runs are kept: a folder, or an address (gs://...)"),
+]
 
 
 def read_params(params_file: str, settings: list[str] | None) -> Params:
@@ -21,10 +24,13 @@ def read_params(params_file: str, settings: list[str] | None) -> Params:
     return load_params(find_params(params_file), settings or ())
 
 
-def runs_of(params_file: str, runs_dir: Path | None) -> Path:
-    """Return the folder of the runs: ``runs`` of the project unless another one is named."""
+def runs_of(params_file: str, runs_dir: str | None) -> Path:
+    """Return the folder of the runs: ``runs`` of the project unless another one is named.
+
+    Where runs are kept at an address, that is the folder in which they are made.
+    """
     near = find_params(params_file).parent if params_file else Path.cwd()
-    return runs_dir or project_root(near) / "runs"
+    return project_root(near) / "runs" if runs_dir is None or "://" in runs_dir else Path(runs_dir)
 
 
 def note(line: str) -> None:

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 from datetime import date
 from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 
 def _iso_date(value: object) -> object:
@@ -24,6 +26,15 @@ def _confirmed(value: bool) -> bool:
     return value
 
 
+def _reference(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s\x00][^\r\n\x00]*", value):
+        return value
+    # Never quoted: it may well be the secret itself.
+    raise PydanticCustomError("secret", "write it as env:NAME or file:PATH; a secret itself has no place in this file")
+
+
+_REFERENCE = BeforeValidator(_reference)
+Secret = Annotated[str, _REFERENCE]  # where a secret is to be found, never the secret
 Confirmed = Annotated[bool, AfterValidator(_confirmed)]
 Day = Annotated[date, BeforeValidator(_iso_date)]
 StepName = Literal[
@@ -39,7 +50,8 @@ STEP_NAMES: tuple[str, ...] = get_args(StepName)
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    # Pydantic's own message would quote what was given, and show behind ours wherever a traceback is printed.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class WarehouseParams(_Strict):
@@ -150,14 +162,16 @@ class TokenParams(_Strict):
     """Where the bearer token comes from; the token itself is never written down."""
 
     command: tuple[Words, ...] = Field((), description="program that prints a token", strict=False)
-    file: str = Field("", description="file that holds a token, relative to the project's folder")
+    secret: Secret | None = Field(
+        None, description="`env:NAME` or `file:PATH` that holds a token; a path is relative to the project's folder"
+    )
     metadata: str = Field("", description="audience for which the metadata server gives an identity token")
     minutes: float = Field(50, gt=0, le=60, description="age at which a token is renewed", strict=False)
 
     @model_validator(mode="after")
     def _one(self) -> "TokenParams":
-        if sum(map(bool, (self.command, self.file, self.metadata))) != 1:
-            raise ValueError("give exactly one of command, file and metadata")
+        if sum(map(bool, (self.command, self.secret, self.metadata))) != 1:
+            raise ValueError("give exactly one of command, secret and metadata")
         return self
 
 
@@ -170,6 +184,15 @@ class HttpParams(_Strict):
     timeout: float = Field(300, gt=0, description="seconds that one call may take", strict=False)
     pause: float = Field(2, ge=0, description="seconds between two calls", strict=False)
     concurrency: int = Field(1, ge=1, le=32, description="calls at the same time")
+
+
+class WatchdogParams(_Strict):
+    """When a notebook is ended from outside."""
+
+    seconds: float = Field(86400, gt=0, description="seconds that one step may take", strict=False)
+    memory: float = Field(
+        80, gt=0, le=100, description="percent of the machine's memory that a step's processes may hold", strict=False
+    )
 
 
 class ThresholdParams(_Strict):
@@ -225,6 +248,9 @@ class Params(_Strict):
     operator: str = Field("", description="name of the person who runs it, for the record")
     bootstrap_days: int = Field(14, ge=0, le=60, description="first days of a season without Phase 4 rows")
     backfill: BackfillParams = Field(default=BackfillParams.model_validate({}), description="how dates are filled")
+    watchdog: WatchdogParams = Field(
+        default=WatchdogParams.model_validate({}), description="when a notebook is ended from outside"
+    )
     executors: dict[str, Annotated[CommandParams | HttpParams, Field(discriminator="kind")]] = Field(
         default_factory=dict, description="who fills a table, by its name; a table that is not named: built-in SQL"
     )
@@ -274,3 +300,10 @@ def models_of(annotation: object) -> tuple[type[BaseModel], ...]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return (annotation,)
     return tuple(model for part in get_args(annotation) for model in models_of(part))
+
+
+def may_be_secret(annotation: object) -> bool:
+    """Return whether a value of this type, or one in it, is the reference of a secret."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(may_be_secret(field.rebuild_annotation()) for field in annotation.model_fields.values())
+    return annotation is _REFERENCE or any(may_be_secret(part) for part in get_args(annotation))

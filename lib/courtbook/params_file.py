@@ -1,7 +1,9 @@
 """Reading a params file: strict, with one clear line for each mistake."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,16 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from courtbook.errors import ParameterError
-from courtbook.params import CommandParams, FolderSource, HttpParams, LeagueSource, Params, TokenParams, models_of
+from courtbook.params import (
+    CommandParams,
+    FolderSource,
+    HttpParams,
+    LeagueSource,
+    Params,
+    TokenParams,
+    may_be_secret,
+    models_of,
+)
 
 _KINDS: dict[str, type[BaseModel]] = {
     "league": LeagueSource,
@@ -117,6 +128,7 @@ def _line(error: Mapping[str, Any]) -> str:
     """Return what pydantic found as one line."""
     location, given, message = error["loc"], error["input"], str(error["msg"]).removeprefix("Value error, ")
     where = ".".join(str(part) for part in location if part not in _KINDS) or "the file"
+    secret = error["type"] == "secret" or may_be_secret(_MODELS.get(str(location[-1]) if location else ""))
     if error["type"] == "extra_forbidden":
         models = [_MODELS[str(part)] for part in location[:-1] if str(part) in _MODELS]
         known = list((models or [Params])[-1].model_fields)
@@ -128,7 +140,7 @@ def _line(error: Mapping[str, Any]) -> str:
         message = f'{given.text} was read as the number {int(given)}; ids are text: quote it, "{given.text}"'
     elif location[-1:] == ("url",):  # not quoted: it may hold a password
         message = "write it as https://host/path, without user, password or query; a token has its own place"
-    elif not isinstance(given, dict | list):
+    elif not (isinstance(given, dict | list) or secret):
         message += f" (given: {given!r})"
     return f"{where}: {message}"
 
@@ -192,11 +204,62 @@ def load_params(file: Path, settings: Iterable[str] = (), overrides: Mapping[str
     for name, chosen in params.executors.items():
         if isinstance(chosen, CommandParams):
             executors[name] = chosen.model_copy(update={"folder": located(chosen.folder)})
-        elif chosen.token is not None and chosen.token.file:
-            token = chosen.token.model_copy(update={"file": located(chosen.token.file)})
+        elif chosen.token is not None and (secret := chosen.token.secret) is not None:
+            kind, _, rest = secret.partition(":")
+            place = {"secret": f"file:{located(rest)}"} if kind == "file" else {}
+            token = chosen.token.model_copy(update=place)
             executors[name] = chosen.model_copy(update={"token": token})
         else:
             executors[name] = chosen
     return params.model_copy(
         update={"warehouse": warehouse, "source": source, "baseline": baseline, "executors": executors}
     )
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The values of secrets by their reference, and the references behind which there is nothing."""
+
+    values: Mapping[str, str] = field(repr=False)
+    unresolved: tuple[str, ...]
+
+
+def read_secret(reference: str, root: Path) -> str:
+    """Return what a reference (``env:NAME`` or ``file:PATH``) stands for, without blanks around it.
+
+    Raises
+    ------
+    LookupError
+        If the variable is not set.
+    OSError
+        If the file, relative to ``root``, cannot be read.
+    """
+    kind, _, rest = reference.partition(":")
+    # Bytes that are no UTF-8 stay what they are: they are looked for in the files of a run.
+    text = os.environ[rest] if kind == "env" else (root / rest).read_text(encoding="utf-8", errors="surrogateescape")
+    return text.strip()
+
+
+def secret_references(value: object, annotation: object = None) -> Iterator[str]:
+    """Yield the references of all secrets in parameters or in a part of them, whatever the fields are called."""
+    if isinstance(value, BaseModel):
+        for name, known in type(value).model_fields.items():
+            yield from secret_references(getattr(value, name), known.rebuild_annotation())
+    elif isinstance(value, Mapping | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from secret_references(item, annotation)
+    elif isinstance(value, str) and may_be_secret(annotation):
+        yield value
+
+
+def secrets_of(params: BaseModel, root: Path) -> Secrets:
+    """Read all secrets that parameters refer to; one that is missing or empty is no error, but is named."""
+    values: dict[str, str] = {}
+    references = sorted(set(secret_references(params)))
+    for reference in references:
+        try:
+            values[reference] = read_secret(reference, root)
+        except (OSError, LookupError):
+            continue  # named below
+    found = {reference: value for reference, value in values.items() if value}
+    return Secrets(found, tuple(reference for reference in references if reference not in found))

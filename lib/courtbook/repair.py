@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from courtbook.archive import open_run, seal_run
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Layer, load_catalog
 from courtbook.checks.result import Verdict
 from courtbook.errors import NoGo, ParameterError
-from courtbook.evidence.bundle import environment, new_run, seal, write_once
 from courtbook.params import Params
 from courtbook.params_file import project_root
 from courtbook.plan import Task, choose_dates
 from courtbook.status import Show
 from courtbook.step import RUN_PARAMS, Step
 from courtbook.warehouse.opening import open_warehouse
-from courtbook.work import hold_run
 
 
 @dataclass(frozen=True)
@@ -54,15 +53,12 @@ def repair(params: Params, table: str, dates: str, runs: Path, show: Show | None
     chosen = choose_dates(dates, read_calendar(open_warehouse(params), params).dates())
     layer = catalog.tables[table].layer
     name = f"{layer.value}_backfill"
-    folder = new_run(runs.resolve(), f"{params.name}-{table}")
-    with hold_run(folder):
-        write_once(folder / RUN_PARAMS, params.to_yaml())
-        step = Step.open(name, params_file=str(folder / RUN_PARAMS), run_dir=str(folder))
-        about = {"params": params.digest(), "steps": [name], "operator": params.operator, "repair": table}
-        step.ledger.append("run_started", **about)
+    with open_run(params, runs, f"{params.name}-{table}", [name], repair=table) as (folder, ledger):
         plan, verdict, why = None, Verdict.INTERRUPTED, "interrupted"
         later: tuple[Task, ...] = ()
+        step: Step | None = None
         try:
+            step = Step.open(name, params_file=str(folder / RUN_PARAMS), run_dir=str(folder))
             step.stop_unless_go(step.check(catalog.gates[name]))
             plan = step.plan(layer, step.coverage(layer), only=chosen, table=table)
             if layer is Layer.PHASE3:
@@ -72,9 +68,8 @@ def repair(params: Params, table: str, dates: str, runs: Path, show: Show | None
         except NoGo:
             pass
         finally:
-            if (step.attempt / "result.json").exists():
+            if step is not None and (step.attempt / "result.json").exists():
                 verdict, why = step.verdict()
-            step.ledger.append("run_ended", verdict=verdict.value, steps=1)
-            seal(folder, {"verdict": verdict.value, "sources": {}, "environment": environment(project_root(folder))})
+            seal_run(folder, params, project_root(folder), ledger, verdict, steps=1)
     tasks = (*(plan.tasks if plan else ()), *later)
     return Repair(folder, verdict, why, tasks if verdict is Verdict.GO else ())

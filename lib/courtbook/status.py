@@ -17,7 +17,7 @@ from courtbook.backfill.process import Group, born
 from courtbook.checks.result import Verdict
 from courtbook.errors import ParameterError
 from courtbook.evidence.bundle import run_lock
-from courtbook.evidence.ledger import Event, Ledger
+from courtbook.evidence.ledger import Event, Ledger, ledger_files
 from courtbook.gates import GOING_ON
 
 SILENT = 3600.0  # seconds without anything new after which what runs counts as hung
@@ -106,7 +106,7 @@ def find_run(runs: Path, name: str = "") -> Path:
 
 
 def _touched(run: Path) -> float:
-    return (run / "ledger.jsonl").stat().st_mtime
+    return ledger_files(run)[-1].stat().st_mtime
 
 
 def _seconds(event: Event) -> float:

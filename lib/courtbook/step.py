@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ from courtbook.checks.result import Verdict
 from courtbook.checks.runner import refuse_unknown_names
 from courtbook.coverage import Coverage, read_all
 from courtbook.errors import CourtbookError, NoGo, ParameterError, Reason
-from courtbook.evidence.bundle import earlier_coverage, new_attempt, write_json, write_once
+from courtbook.evidence.bundle import earlier_coverage, new_attempt, sha256, write_json, write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.gates import GOING_ON, Decision, add_up, evaluate
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
 from courtbook.plan import Plan
 from courtbook.status import Live, Show, read_status
-from courtbook.warehouse.base import Warehouse
+from courtbook.warehouse.base import Query, Warehouse
 from courtbook.warehouse.opening import open_warehouse
 from courtbook.warehouse.statement import render
 from courtbook.work import Work
@@ -100,23 +101,24 @@ class Step:
         run = Path(run_dir) if run_dir else project_root(file.parent) / "runs" / f"working-{params.name}"
         refuse_unknown_names(params, load_catalog())
         warehouse = open_warehouse(params)
+        asked: list[Query] = []
+        warehouse.listener = asked.append
         calendar = read_calendar(warehouse, params)  # whatever is wrong is told before a folder is made
         if given := os.environ.get(ATTEMPT_VARIABLE):
             attempt = Path(given)
         else:
             attempt = new_attempt(run, load_catalog().step(name).notebook)
         step = cls(name, params, run, attempt, warehouse=warehouse, calendar=calendar, params_file=_shown(file))
-        step.ledger.append(
-            "step_opened",
-            step=name,
-            attempt=attempt.name,
-            params=params.digest(),
-            warehouse=warehouse.identity,
-            born=born(os.getpid()),
-        )
+        step.work.put("step_opened", params=params.digest(), warehouse=warehouse.identity, born=born(os.getpid()))
+        for query in asked:
+            step._asked(query)
+        warehouse.listener = step._asked
         if not (run / RUN_PARAMS).exists():
             write_once(run / RUN_PARAMS, params.to_yaml())
         return step
+
+    def _asked(self, query: Query) -> None:
+        self.work.put("query", **asdict(query))
 
     def facts(self) -> dict[str, str]:
         """Return what a reader needs to know first."""
@@ -145,9 +147,11 @@ class Step:
         read = read_all(
             self.warehouse, [table for layer in wanted for table in self.catalog.layer(layer)], self.calendar
         )
-        self.ledger.append(
+        file = self._free("coverage.json")
+        write_json(file, {"tables": {name: item.states() for name, item in read.items()}})
+        self.work.put(
             "coverage",
-            step=self.definition.name,
+            file=file.relative_to(self.run).as_posix(),
             tables={name: [len(item.covered), len(item.target)] for name, item in read.items()},
         )
         return read
@@ -156,7 +160,7 @@ class Step:
         """Run the checks of a gate, decide it and put the decision on record."""
         decision = evaluate(gate, make_scope(self.warehouse, self.calendar, self.params, [gate]))
         self.decisions.append(decision)
-        self.ledger.append("gate", step=self.definition.name, scope=self.params.judged(), **decision.record())
+        self.work.put("gate", scope=self.params.judged(), **decision.record(), results=decision.outcomes())
         return decision
 
     def plan(
@@ -259,12 +263,16 @@ class Step:
 
     def write_page(self, name: str, text: str) -> Path:
         """Write a text page into the folder of this attempt; a cell that runs again writes another one."""
-        path = self.attempt / name
-        number = 1
+        path = self._free(name)
+        write_once(path, text)
+        return path
+
+    def _free(self, name: str) -> Path:
+        """Return a path in this attempt's folder that nothing stands at yet."""
+        path, number = self.attempt / name, 1
         while path.exists():
             number += 1
             path = self.attempt / f"{Path(name).stem}-{number}{Path(name).suffix}"
-        write_once(path, text)
         return path
 
     def verdict(self) -> tuple[Verdict, str]:
@@ -303,12 +311,13 @@ class Step:
             "dry_run": self.params.dry_run,
             "gates": [decision.record(results=True) for decision in self.decisions],
             "backfills": [{"planned": plan.table_dates, **report.record()} for plan, report in self.backfills],
+            "reviewed": {item["step"]: item["verdict"] for item in self.reviewed},
+            "degraded": self.degraded,
         }
         write_json(self.attempt / "result.json", result)
-        self.ledger.append(
+        self.work.put(
             "step_concluded",
-            step=self.definition.name,
-            attempt=self.attempt.name,
+            result=sha256(self.attempt / "result.json"),
             scope=self.params.judged(),
             verdict=verdict.value,
             why=why,

@@ -121,9 +121,8 @@ class Work:
         file = self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json")
         caps = {"table_dates": chosen.max_table_dates, "hours": chosen.max_hours}
         write_json(file, {**plan.record(), "mode": selection.mode, "resumes": resumes, "cap": caps})
-        self.ledger.append(
+        self.put(
             "plan",
-            step=self.step,
             layer=layer.value,
             file=file.relative_to(self.run).as_posix(),
             resumes=resumes,
@@ -189,7 +188,7 @@ class Work:
 
     @property
     def _context(self) -> Context:
-        return Context(self.attempt, self._put, self.ledger.data, self._check_stop)
+        return Context(self.attempt, self.put, self.ledger.data, self._check_stop)
 
     def _executor(self, table: Table) -> Executor:
         return choose_executor(table, self.params, self.warehouse, self.calendar, self.catalog)
@@ -199,10 +198,11 @@ class Work:
         try:
             yield
         except KeyboardInterrupt as error:
-            self._put("interrupted", by="signal")
+            self.put("interrupted", by="signal")
             raise Interrupted from error
 
-    def _put(self, kind: str, **data: object) -> None:
+    def put(self, kind: str, **data: object) -> None:
+        """Put something about this attempt on record."""
         self.ledger.append(kind, step=self.step, attempt=self.attempt.name, **data)
 
     def _check_stop(self) -> None:
@@ -210,13 +210,13 @@ class Work:
         file = self.run / STOP_FILE
         if file.exists():
             file.unlink(missing_ok=True)
-            self._put("interrupted", by="stop file")
+            self.put("interrupted", by="stop file")
             raise Interrupted
 
     def _record(self, batch: Batch) -> None:
         """Put a piece of work on record: an event in the ledger, and a line a date in ``dates.log``."""
         with self._turn:
-            self._put(
+            self.put(
                 "dates",
                 table=batch.table,
                 executor=batch.executor,

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from courtbook.errors import CourtbookError, Reason
 from courtbook.params import TokenParams
+from courtbook.params_file import read_secret
 
 _COMMAND_SECONDS, _METADATA_SECONDS = 30.0, 10.0
 _IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
@@ -20,7 +21,7 @@ _IDENTITY = "/computeMetadata/v1/instance/service-accounts/default/identity"
 class TokenSource:
     """Gives out one token until it is too old or was refused; threads that ask at the same time fetch it once.
 
-    A file is relative to ``root``, and a command runs there.
+    A secret's file is relative to ``root``, and a command runs there.
     """
 
     def __init__(self, settings: TokenParams, root: Path) -> None:
@@ -62,13 +63,15 @@ class TokenSource:
             why = f"it ended with exit status {error.returncode}"
         except httpx.HTTPStatusError as error:
             why = f"it answered {error.response.status_code}"
+        except LookupError:
+            why = "the variable is not set"
         except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
         # Checked here: whoever builds a header would quote in its error what does not fit in.
         if re.fullmatch(r"[\x21-\x7e]+", text):
             return SecretStr(text)
         # Raised out here: the errors above hold what a command printed.
-        where = (*self._settings.command, self._settings.file or f"metadata server {self._host}")[0]
+        where = (*self._settings.command, self._settings.secret or f"metadata server {self._host}")[0]
         what = f"The service's token cannot be had: {why}."
         hint = "Ask this source by hand and correct it, then start again: only what is missing is planned."
         failed = CourtbookError(Reason.SERVICE_FAILED, what, where=where, next_action=hint)
@@ -81,8 +84,8 @@ class TokenSource:
             null, limit = subprocess.DEVNULL, _COMMAND_SECONDS
             out = subprocess.check_output(command, cwd=self._root, stdin=null, stderr=null, timeout=limit)  # noqa: S603
             return out.decode("utf-8", "replace")
-        if self._settings.file:
-            return (self._root / self._settings.file).read_text(encoding="utf-8", errors="replace")
+        if self._settings.secret:
+            return read_secret(self._settings.secret, self._root)
         url, header = f"http://{self._host}{_IDENTITY}", {"Metadata-Flavor": "Google"}
         asked = {"audience": self._settings.metadata}
         # No proxy: this server stands next to the machine.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from courtbook.catalog import Check, Severity
 
@@ -95,8 +95,41 @@ class CheckResult:
         }
 
 
+class Rated(Protocol):
+    """A check as far as the verdict depends on it: live from the catalog, or read from a record."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def severity(self) -> Severity:
+        """Whether it stands in the way if it does not pass."""
+        ...
+
+
+class Reported(Protocol):
+    """A result as far as the verdict depends on it."""
+
+    @property
+    def check(self) -> Rated:
+        """The check."""
+        ...
+
+    @property
+    def status(self) -> Status:
+        """How it ended."""
+        ...
+
+    @property
+    def excuse(self) -> str:
+        """Who accepted it, and why; empty where nobody did."""
+        ...
+
+
 def judge(
-    check: Check, value: float | None, *, minimum: float | None, maximum: float | None, floor: float | None = None
+    check: Rated, value: float | None, *, minimum: float | None, maximum: float | None, floor: float | None = None
 ) -> Status:
     """Decide one check.
 
@@ -113,7 +146,7 @@ def judge(
     return Status.FAIL if check.severity is Severity.CRITICAL else Status.WARN
 
 
-def blocks(result: CheckResult) -> bool:
+def blocks(result: Reported) -> bool:
     """Tell whether a result stands in the way of GO: any failure or error, and a critical check that is not PASS."""
     if result.status in (Status.FAIL, Status.ERROR):
         return True
@@ -121,7 +154,7 @@ def blocks(result: CheckResult) -> bool:
     return critical and (result.status is Status.NO_DATA or (result.status is Status.WARN and not result.excuse))
 
 
-def verdict(declared: Iterable[str], results: Iterable[CheckResult]) -> Verdict:
+def verdict(declared: Iterable[str], results: Iterable[Reported]) -> Verdict:
     """Decide over several checks.
 
     GO needs at least one declared check, a result for every declared check and for nothing else, and none that blocks.

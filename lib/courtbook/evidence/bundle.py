@@ -1,21 +1,16 @@
-"""The folder of a run: attempts that are never overwritten, and a manifest over all files."""
+"""The folder of a run: files and attempts that are never overwritten."""
 
 import hashlib
 import json
 import os
-import platform
-import subprocess
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from courtbook.errors import CourtbookError, Reason
 from courtbook.evidence.ledger import Ledger
-
-PACKAGES = ("courtbook", "duckdb", "sqlglot", "pandas", "papermill", "pandas-gbq", "matplotlib", "jupyterlab", "nbval")
 
 
 def write_once(path: Path, text: str) -> None:
@@ -38,9 +33,14 @@ def write_once(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def json_text(content: object) -> str:
+    """Return JSON for people and programs: sorted and indented, the same for the same content."""
+    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, content: object) -> None:
-    """Write JSON for people and programs: sorted, indented, once."""
-    write_once(path, json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write JSON for people and programs, once."""
+    write_once(path, json_text(content))
 
 
 def new_run(runs: Path, name: str) -> Path:
@@ -86,32 +86,6 @@ def sha256(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(root), *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def environment(root: Path) -> dict[str, Any]:
-    """Return what the run was made with: code, versions, machine."""
-    status = _git(root, "status", "--porcelain")
-    return {
-        "git_commit": _git(root, "rev-parse", "HEAD"),
-        "git_clean": None if status is None else status == "",
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
-    }
 
 
 def earlier_coverage(run: Path, name: str) -> tuple[str, Mapping[str, Any]] | None:
@@ -160,19 +134,3 @@ def recorded_values(run: Path) -> dict[str, float]:
             next_action="Name the folder of an earlier run, or leave baseline empty for the 90 days before the range.",
         )
     return values
-
-
-def seal(run: Path, facts: Mapping[str, Any]) -> Path:
-    """Write the manifest of a run: digest and size of every file, and the facts about it.
-
-    A run that is resumed gets another one, which covers the manifests before it too.
-    """
-    files = {
-        path.relative_to(run).as_posix(): {"sha256": sha256(path), "bytes": path.stat().st_size}
-        for path in sorted(run.rglob("*"))
-        if path.is_file()
-    }
-    number = len(list(run.glob("manifest*.json"))) + 1
-    manifest = run / ("manifest.json" if number == 1 else f"manifest-{number}.json")
-    write_json(manifest, {"files": files, **facts})
-    return manifest

@@ -16,6 +16,7 @@ from typing import Any
 from courtbook.errors import CourtbookError, Reason
 
 Event = Mapping[str, Any]
+LEDGER = "ledger.jsonl"
 _START = "0" * 64
 
 
@@ -35,8 +36,27 @@ def _user() -> str:
         return str(os.getuid())
 
 
+def ledger_files(run: Path) -> tuple[Path, ...]:
+    """Return the files of a run's ledger, oldest first: ``ledger.jsonl``, ``ledger-2.jsonl``, ..."""
+    files = [run / LEDGER]
+    while (following := run / f"ledger-{len(files) + 1}.jsonl").exists():
+        files.append(following)
+    return tuple(files)
+
+
+def manifest_files(run: Path) -> tuple[Path, ...]:
+    """Return the manifests of a run, oldest first: ``manifest.json``, ``manifest-2.json``, ..."""
+    files: list[Path] = []
+    while (following := run / f"manifest{f'-{len(files) + 1}' if files else ''}.json").exists():
+        files.append(following)
+    return tuple(files)
+
+
 class Ledger:
     """An append-only file of events: ``ledger.jsonl`` of a run, made by the first event.
+
+    A file that a manifest has sealed is never written to again: what comes after it goes into another one,
+    ``ledger-2.jsonl`` and so on, whose first event carries the hash of the last one before it.
 
     What was read once is not read again: each call reads and verifies only what has come since. Safe for threads, and
     for other processes that append too.
@@ -45,6 +65,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._known: list[Event] = []
+        self._part = 0  # the file that was read last, and how much of it
         self._size = 0
         self._turn = threading.RLock()
 
@@ -53,12 +74,17 @@ class Ledger:
 
         What a writer that died left of a line is cut off, and that is put on record too.
         """
-        with self._turn, self.path.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if torn := self._catch_up(file):
-                os.ftruncate(file.fileno(), self._size)
-                self._write(file, "torn_line", {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()})
-            self._write(file, kind, data)
+        run = self.path.parent
+        with self._turn, self.path.open("a+b", buffering=0) as first:
+            fcntl.flock(first, fcntl.LOCK_EX)  # of all files: whoever adds one holds the first
+            files = ledger_files(run)
+            if len(files) == len(manifest_files(run)):
+                files = (*files, run / f"ledger-{len(files) + 1}.jsonl")
+            with files[-1].open("a+b", buffering=0) as file:
+                if torn := self._catch_up():
+                    os.ftruncate(file.fileno(), self._size)
+                    self._write(file, "torn_line", {"bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()})
+                self._write(file, kind, data)
 
     def _write(self, file: FileIO, kind: str, data: Mapping[str, object]) -> None:
         event: dict[str, Any] = {
@@ -83,7 +109,7 @@ class Ledger:
                 where=str(self.path),
                 next_action="Make room on the disk, then go on with 'courtbook run --resume RUN'.",
             ) from error
-        self._catch_up(file)
+        self._catch_up()
 
     def events(self) -> tuple[Event, ...]:
         """Read all events and check the chain.
@@ -95,18 +121,28 @@ class Ledger:
         """
         with self._turn:
             if self.path.exists():
-                with self.path.open("rb", buffering=0) as file:
-                    fcntl.flock(file, fcntl.LOCK_SH)
-                    self._catch_up(file)
+                with self.path.open("rb", buffering=0) as first:
+                    fcntl.flock(first, fcntl.LOCK_SH)
+                    self._catch_up()
             return tuple(self._known)
 
-    def _catch_up(self, file: FileIO) -> bytes:
+    def _catch_up(self) -> bytes:
         """Read and verify what has come since; return what stands behind the last whole line."""
-        file.seek(0, os.SEEK_END)
-        if file.tell() < self._size:
-            raise self._broken("it is shorter than it was")
-        file.seek(self._size)
-        *lines, rest = file.read().split(b"\n")
+        files, rest = ledger_files(self.path.parent), b""
+        for part in range(self._part, len(files)):
+            if rest:
+                raise self._broken(f"{files[part - 1].name} ends in the middle of a line")
+            if part > self._part:
+                self._part, self._size = part, 0
+            rest = self._read(files[part])
+        return rest
+
+    def _read(self, path: Path) -> bytes:
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < self._size:
+                raise self._broken("it is shorter than it was")
+            file.seek(self._size)
+            *lines, rest = file.read().split(b"\n")
         for line in lines:
             number = len(self._known) + 1
             previous = self._known[-1]["hash"] if self._known else _START

@@ -1,7 +1,8 @@
 """What every warehouse can do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,10 +18,35 @@ Value = str | int | float | bool | date | datetime | Sequence[date] | Sequence[s
 Values = Mapping[str, Value]
 
 
+@dataclass(frozen=True)
+class Query:
+    """One statement that was run, for the record.
+
+    Attributes
+    ----------
+    sha256 : str
+        Digest of its GoogleSQL.
+    job : str
+        The id by which the warehouse knows it.
+    bytes : int or None
+        What was billed; None where nothing is billed.
+    failed : bool
+        Whether the warehouse refused it.
+    """
+
+    name: str
+    sha256: str
+    job: str
+    bytes: int | None
+    seconds: float
+    failed: bool
+
+
 class Warehouse(Protocol):
     """A warehouse that takes GoogleSQL with named parameters."""
 
     queries: int  # statements that were run so far
+    listener: Callable[[Query], None] | None  # told of every statement
 
     @property
     def identity(self) -> str:

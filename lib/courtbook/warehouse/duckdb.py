@@ -4,8 +4,10 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import duckdb
 
 from courtbook.catalog import Table
 from courtbook.errors import Reason, WarehouseError
-from courtbook.warehouse.base import Values
+from courtbook.warehouse.base import Query, Values
 from courtbook.warehouse.statement import Statement, render, to_duckdb
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class DuckDBWarehouse:
         self.lock_wait = lock_wait
         self._may_create = create
         self.queries = 0
+        self.listener: Callable[[Query], None] | None = None
+        self._numbers = count(1)
         self._file: duckdb.DuckDBPyConnection | None = None
         self._writes = False
         self._users = 0
@@ -169,7 +173,8 @@ class DuckDBWarehouse:
                 next_action="Build it anew with 'courtbook prepare PARAMS --fresh', or restore a copy.",
             ) from error
 
-    def _execute(self, statement: Statement, values: Values) -> duckdb.DuckDBPyConnection:
+    def _execute(self, statement: Statement, values: Values) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """Run a statement; return its result and the id of its job."""
         assert self._connection is not None  # noqa: S101 - callers are inside a session
         sql, names = to_duckdb(statement.sql)
         missing = sorted(names - set(values))
@@ -181,11 +186,18 @@ class DuckDBWarehouse:
                 next_action="This is a defect of courtbook: report it with this line.",
             )
         self.queries += 1
+        job, started, failed = f"local-{os.getpid()}-{next(self._numbers)}", time.monotonic(), True
         try:
             with self._watched():
-                return self._connection.execute(sql, {name: values[name] for name in names})
+                result = self._connection.execute(sql, {name: values[name] for name in names})
+            failed = False
+            return result, job
         except duckdb.Error as error:
             raise self._failed(statement.name, error) from error
+        finally:
+            if self.listener:
+                text, seconds = sha256(statement.sql.encode()).hexdigest(), round(time.monotonic() - started, 4)
+                self.listener(Query(statement.name, text, job, None, seconds, failed))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -220,11 +232,11 @@ class DuckDBWarehouse:
     def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
         """Run a statement that reads."""
         with self.session():
-            result = self._execute(statement, values or {})
+            result, job = self._execute(statement, values or {})
             try:
                 with self._watched():
                     frame = result.df()
-                frame.attrs["job"] = f"local-{os.getpid()}-{self.queries}"
+                frame.attrs["job"] = job
                 return frame
             except duckdb.Error as error:
                 raise self._failed(statement.name, error) from error

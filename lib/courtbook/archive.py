@@ -1,0 +1,166 @@
+"""Opens the folder of a run and seals it: what stands at its beginning and at its end, however it ended."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from courtbook.catalog import load_catalog
+from courtbook.checks.result import Verdict
+from courtbook.errors import CourtbookError, Reason
+from courtbook.evidence.bundle import json_text, new_run, write_once
+from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.manifest import Manifest, Seal, environment, seal
+from courtbook.evidence.record import read_run
+from courtbook.evidence.secrets import scan
+from courtbook.evidence.signatures import read_signatures, sign_off
+from courtbook.fingerprint import Fingerprint, differences, read_fingerprints
+from courtbook.params import Params
+from courtbook.params_file import load_params, project_root, secrets_of
+from courtbook.step import RUN_PARAMS
+from courtbook.warehouse.opening import open_warehouse
+from courtbook.work import hold_run
+
+BEFORE = "tables-before.json"
+Fingerprints = Mapping[str, Fingerprint]
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A sealed run: its last manifest, and the files of it in which a secret was found."""
+
+    manifest: Manifest
+    leaks: tuple[str, ...]
+
+
+def read_tables(params: Params, then: Fingerprints | None = None) -> dict[str, Fingerprint]:
+    """Return the fingerprints of all tables over the range of a run, by name."""
+    tables = load_catalog().tables.values()
+    return read_fingerprints(open_warehouse(params), tables, params.range.start, params.range.end, then=then)
+
+
+@contextmanager
+def open_run(
+    params: Params, runs: Path, name: str, steps: Sequence[str], **more: object
+) -> Iterator[tuple[Path, Ledger]]:
+    """Make the folder of a new run and hold its lock; parameters, checks and the tables as they are go on record."""
+    catalog, warehouse = load_catalog(), open_warehouse(params)
+    before = read_tables(params)
+    folder = new_run(runs.resolve(), name)
+    with hold_run(folder):
+        write_once(folder / RUN_PARAMS, params.to_yaml())
+        write_once(folder / BEFORE, _fingerprints_text(before))
+        ledger = Ledger(folder / "ledger.jsonl")
+        ledger.append(
+            "run_started",
+            params=params.digest(),
+            parameters=params.model_dump(mode="json"),
+            warehouse=warehouse.identity,
+            steps=list(steps),
+            operator=params.operator,
+            declared={gate: {c.id: c.severity.value for c in catalog.checks_of(gate)} for gate in catalog.phases},
+            **more,
+        )
+        yield folder, ledger
+
+
+def _fingerprints_text(found: Fingerprints) -> str:
+    return json_text({name: item.record() for name, item in found.items()})
+
+
+def _totals(found: Fingerprints) -> dict[str, Any]:
+    return {name: {"rows": item.rows, "digest": item.digest} for name, item in found.items()}
+
+
+def read_recorded(file: Path) -> dict[str, Fingerprint]:
+    """Read the fingerprints that a run kept."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return {name: Fingerprint.from_record(record) for name, record in content.items()}
+
+
+def changed_tables(folder: Path) -> tuple[str, ...]:
+    """Say in words which tables do not hold today what they held when the run ended; nothing if all of them do."""
+    files = sorted(folder.glob("tables-after*.json"), key=lambda file: (len(file.name), file.name))
+    if not files:
+        raise CourtbookError(
+            Reason.BAD_FILE,
+            "This run kept no fingerprints of the tables at its end.",
+            where=str(folder),
+            next_action="Verify it without --against-warehouse; 'notes' in its manifest says why there are none.",
+        )
+    then = read_recorded(files[-1])
+    return differences(then, read_tables(load_params(folder / RUN_PARAMS), then))
+
+
+def make_page(folder: Path, signers: Path | None) -> Callable[[Manifest], str]:
+    """Return what makes the page of a run for a manifest that is about to be written."""
+
+    def page(manifest: Manifest) -> str:
+        from courtbook.report.run_page import run_page
+
+        signatures = read_signatures(folder, signers)
+        return run_page(read_run(folder), manifest, signatures, sign_off(signatures))
+
+    return page
+
+
+def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger, verdict: Verdict, *, steps: int) -> Sealed:
+    """Put the end of a run on record, write its documents, look for secrets in it, and seal it.
+
+    What cannot be had at the end, such as fingerprints of a warehouse that is gone, is named in the manifest instead:
+    a run that failed is sealed like any other.
+    """
+    before, notes = read_recorded(folder / BEFORE), []
+    tables = {"before": _totals(before)}
+    try:
+        after = read_tables(params, before)
+        write_once(_numbered(folder, "tables-after", ".json"), _fingerprints_text(after))
+        tables["after"] = _totals(after)
+    except CourtbookError as error:
+        notes.append(f"no fingerprints of the tables at the end: {error}")
+    ledger.append("run_ended", verdict=verdict.value, steps=steps)
+    _write_documents(folder)
+    secrets = secrets_of(params, root)
+    leaks = leaks_of(folder)
+    facts = {
+        "verdict": verdict.value,
+        "environment": environment(root),
+        "warehouse": ledger.data("run_started")[0]["warehouse"],
+        "tables": tables,
+        "sources": {data["notebook"]: data["source"] for data in ledger.data("attempt_started")},
+        "secrets": {"looked_for": sorted(secrets.values), "not_found": list(secrets.unresolved), "in": list(leaks)},
+        "notes": notes,
+    }
+    sealed = Sealed(seal(folder, Seal.RUN, facts, make_page(folder, None)), leaks)
+    write_list(folder.parent, None)
+    return sealed
+
+
+def leaks_of(folder: Path) -> tuple[str, ...]:
+    """Return the files of a run in which there seems to be a secret: one of its parameters, or what looks like one."""
+    secrets = secrets_of(load_params(folder / RUN_PARAMS), project_root(folder))
+    return tuple(dict.fromkeys(hit.file for hit in scan(folder, secrets.values)))
+
+
+def write_list(runs: Path, signers: Path | None) -> None:
+    """Bring the list of runs, ``index.html``, up to date."""
+    from courtbook.report.index_page import write_index
+
+    write_index(runs, signers)
+
+
+def _numbered(folder: Path, stem: str, suffix: str) -> Path:
+    """Return the path of the next file or folder of a kind: without a number, then -2, -3, ..."""
+    number = len(list(folder.glob(f"{stem}*"))) + 1
+    return folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}"
+
+
+def _write_documents(folder: Path) -> None:
+    from courtbook.report.documents import documents
+
+    target = _numbered(folder, "documents", "")
+    target.mkdir()
+    for name, text in documents(read_run(folder)).items():
+        write_once(target / name, text)
