@@ -10,6 +10,7 @@ import pytest
 from courtbook.nba.league import make_league
 from courtbook.nba.prepare import build
 from courtbook.params import LeagueSource, Params, RangeParams, WarehouseParams
+from small_run import Small
 
 SEED, SEASONS = 7, (2023, 2024)
 FIRST_DAY, LAST_DAY = date(2023, 10, 24), date(2024, 12, 31)
@@ -63,3 +64,14 @@ def copy_warehouse(league_warehouse: Path, warehouse_params: Params, tmp_path: P
         return warehouse_params.model_copy(update={"warehouse": warehouse})
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Small]:
+    """Small projects by state: nothing is missing, and the incident's. Tests only read them, or copy the warehouse."""
+    made = {}
+    for state in ("complete", "incident"):
+        made[state] = Small.make(tmp_path_factory.mktemp(state), state=state)
+        done = made[state].here("prepare", made[state].params)
+        assert done.returncode == 0, done.stderr
+    return made

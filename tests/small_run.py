@@ -1,17 +1,22 @@
 """A small project for tests that drive the command: ten weeks of one season, the incident's state, its own folders."""
 
+import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
+from courtbook import cli
 from courtbook.evidence.ledger import Event, Ledger
 from courtbook.params import Params
 from courtbook.params_file import load_params
@@ -92,6 +97,21 @@ class Small:
             timeout=300,
             check=False,
         )
+
+    def here(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Give a command without a process of its own, for tests of what it does: it need not import all anew."""
+        out, err, signals = io.StringIO(), io.StringIO(), (signal.SIGINT, signal.SIGTERM)
+        handlers = [signal.getsignal(number) for number in signals]
+        with chdir(ROOT), patch.object(sys, "argv", ["courtbook", *arguments]), redirect_stdout(out):
+            try:
+                with redirect_stderr(err):
+                    cli.main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+            finally:
+                for number, handler in zip(signals, handlers, strict=True):
+                    signal.signal(number, handler)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.courtbook("run", self.params, "--runs-dir", str(self.runs), *arguments)

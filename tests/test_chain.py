@@ -7,19 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
 import nbformat
 import pytest
 from courtbook.catalog import load_catalog
-from courtbook.chain import Chain
-from courtbook.checks.result import Verdict
-from courtbook.errors import ExitCode
 from courtbook.evidence.bundle import sha256
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import read_manifest
-from courtbook.params import Params, RangeParams, WarehouseParams
 from courtbook.verify import verify
 from small_run import ROOT, Small
 
@@ -246,27 +241,6 @@ def test_dry_run_plans_shows_and_writes_nothing(tmp_path):
     assert sha256(tmp_path / "small.duckdb") == before
     plan = json.loads((small.latest / "10_phase3_backfill" / "attempt-1" / "plan.json").read_text())
     assert any(task["dates"] for task in plan["tasks"])
-
-
-@pytest.mark.parametrize(
-    "code", ["import os\nos.kill(os.getpid(), 9)", "import sys\nsys.exit(0)", "raise SystemExit", "1 / 0", "pass"]
-)
-def test_a_notebook_without_a_verdict_is_interrupted_not_go(tmp_path, code):
-    """A dead kernel, an early exit, an error, nothing at all: papermill may be satisfied, the chain is not."""
-    source = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    (tmp_path / "notebooks").mkdir()
-    nbformat.write(source, tmp_path / "notebooks" / "00_preflight.ipynb")
-    run = tmp_path / "run"
-    run.mkdir()
-    params = Params(
-        name="small",
-        warehouse=WarehouseParams(path="nowhere.duckdb"),
-        range=RangeParams(start=date(2024, 10, 22), end=date(2024, 12, 31)),
-    )
-    chain = Chain(run, params, tmp_path, Ledger(run / "ledger.jsonl"), lambda _: None)
-    outcome = chain.run_step(load_catalog().step("preflight"))
-    assert (outcome.verdict, outcome.exit_code) == (Verdict.INTERRUPTED, ExitCode.ENGINE)
-    assert "without a verdict" in outcome.why
 
 
 def test_a_terminated_run_ends_cleanly_and_says_interrupted(tmp_path):

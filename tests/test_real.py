@@ -20,7 +20,7 @@ def real(tmp_path_factory):
     folder = tmp_path_factory.mktemp("real")
     small = Small(folder)
     path = f"warehouse.path={folder / 'real.duckdb'}"
-    done = small.courtbook("run", "params/real.yaml", "--set", path, "--runs-dir", str(small.runs))
+    done = small.here("run", "params/real.yaml", "--set", path, "--runs-dir", str(small.runs))
     return small, path, done
 
 
@@ -44,7 +44,7 @@ def test_real_gaps_are_named_while_loading(real):
 
 def test_play_in_dates_without_box_scores_are_source_gaps_not_failures(real):
     small, path, _ = real
-    done = small.courtbook("coverage", "params/real.yaml", "--set", path, "--json")
+    done = small.here("coverage", "params/real.yaml", "--set", path, "--json")
     found = {item["table"]: item for item in json.loads(done.stdout)}
     # 917 dates with a regular-season, play-in or playoff game and three Cup finals, 70 of them in the bootstrap.
     assert found["upcoming_team_game_context"]["dates_with_data"] == 920

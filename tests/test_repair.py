@@ -17,6 +17,7 @@ from courtbook.errors import CourtbookError, ExitCode, ParameterError, Reason
 from courtbook.evidence.bundle import sha256
 from courtbook.evidence.history import read_history
 from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.manifest import read_manifest
 from courtbook.params_file import load_params
 from courtbook.repair import repair as repair_in_process
 from courtbook.warehouse.opening import open_warehouse
@@ -26,16 +27,6 @@ CATALOG = load_catalog()
 PGS, TEAMS, PLAYERS = "player_game_summary", "upcoming_team_game_context", "upcoming_player_game_context"
 CACHE, DEFENSE = "player_daily_cache", "team_defense_game_summary"
 Done = subprocess.CompletedProcess
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Small]:
-    """Small projects by state: nothing is missing, and the incident's; tests only read them."""
-    made = {}
-    for state in ("complete", "incident"):
-        made[state] = Small.make(tmp_path_factory.mktemp(state), state=state)
-        assert made[state].courtbook("prepare", made[state].params).returncode == 0
-    return made
 
 
 @pytest.fixture
@@ -50,13 +41,15 @@ def incident(prepared: dict[str, Small], tmp_path: Path) -> Small:
     return Small.make(tmp_path, warehouse=prepared["incident"].warehouse)
 
 
-def repair(small: Small, table: str, dates: str, *more: str) -> "Done[str]":
+def repair(small: Small, table: str, dates: str, *more: str, process: bool = False) -> "Done[str]":
     arguments = ["backfill", small.params, "--runs-dir", str(small.runs), "--table", table]
-    return small.courtbook(*arguments, *(["--dates", dates] if dates else []), *more)
+    give = small.courtbook if process else small.here
+    return give(*arguments, *(["--dates", dates] if dates else []), *more)
 
 
-def plan(small: Small, *more: str) -> "Done[str]":
-    return small.courtbook("plan", small.params, "--runs-dir", str(small.runs), *more)
+def plan(small: Small, *more: str, process: bool = False) -> "Done[str]":
+    give = small.courtbook if process else small.here
+    return give("plan", small.params, "--runs-dir", str(small.runs), *more)
 
 
 def ages(small: Small) -> dict[tuple[str, date], tuple[int, int, int]]:
@@ -86,7 +79,7 @@ def expect_one_line(done: "Done[str]", code: int, *words: str) -> None:
 
 def test_a_repair_writes_these_dates_of_this_table_and_keeps_a_record(complete: Small) -> None:
     before = ages(complete)
-    done = repair(complete, PGS, "2024-12-10,2024-12-12..2024-12-14")
+    done = repair(complete, PGS, "2024-12-10,2024-12-12..2024-12-14", process=True)
     assert done.returncode == 0, done.stdout + done.stderr
     written = rewritten(before, ages(complete))
     days = sorted(day for _, day in written)
@@ -108,9 +101,9 @@ def test_a_repair_writes_these_dates_of_this_table_and_keeps_a_record(complete: 
         PGS: dict.fromkeys(days, "forced")
     }
     assert json.loads((attempt / "result.json").read_text())["verdict"] == "GO"
-    manifest = json.loads((run / "manifest.json").read_text())
-    assert manifest["verdict"] == "GO"
-    assert manifest["files"]["ledger.jsonl"]["sha256"] == sha256(run / "ledger.jsonl")
+    manifest = read_manifest(run / "manifest.json")
+    assert manifest.evidence["verdict"] == "GO"
+    assert manifest.files["ledger.jsonl"]["sha256"] == sha256(run / "ledger.jsonl")
     # What looks back at these dates is older now.
     count = int(next(word for word in done.stdout.split("older than this now: ")[1].split()))
     assert f"{count} dates of {PLAYERS}" in done.stdout
@@ -121,7 +114,7 @@ def test_a_repair_writes_these_dates_of_this_table_and_keeps_a_record(complete: 
     assert len(found[PLAYERS]) == count > 10
     assert min(found[PLAYERS]) > days[0]
     assert found[PGS] == {}
-    status = complete.courtbook("status", "--runs-dir", str(complete.runs))
+    status = complete.here("status", "--runs-dir", str(complete.runs))
     assert " complete  (phase3_backfill, GO)" in status.stdout.splitlines()[0]
 
 
@@ -153,7 +146,7 @@ def test_a_repair_behind_a_closed_gate_writes_nothing(complete: Small) -> None:
     assert "Traceback" not in done.stderr
     assert rewritten(before, ages(complete)) == set()
     (run,) = complete.runs.glob("2*")
-    assert json.loads((run / "manifest.json").read_text())["verdict"] == "NO-GO"
+    assert read_manifest(run / "manifest.json").evidence["verdict"] == "NO-GO"
     assert Ledger(run / "ledger.jsonl").last("dates") is None
 
 
@@ -182,7 +175,7 @@ def test_a_repair_waits_for_nobody_who_writes_the_table(complete: Small) -> None
     expect_one_line(done, 5, f"The table {PGS} is held by run another one")
     assert rewritten(before, ages(complete)) == set()
     (run,) = complete.runs.glob("2*")
-    assert json.loads((run / "manifest.json").read_text())["verdict"] == "INTERRUPTED"
+    assert read_manifest(run / "manifest.json").evidence["verdict"] == "INTERRUPTED"
 
 
 def test_a_repair_is_no_chain_to_go_on_with(complete: Small, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,13 +222,15 @@ def test_a_repair_of_nothing_is_refused_in_one_line(
 
 
 def test_the_command_refuses_in_one_line_too(prepared: dict[str, Small]) -> None:
-    expect_one_line(repair(prepared["complete"], PGS, ""), 2, "--dates", "A repair without dates is refused")
+    expect_one_line(
+        repair(prepared["complete"], PGS, "", process=True), 2, "--dates", "A repair without dates is refused"
+    )
 
 
 def test_the_plan_says_which_dates_of_which_table_and_why(prepared: dict[str, Small]) -> None:
     small = prepared["incident"]
     before = sha256(small.warehouse)
-    done = plan(small)
+    done = plan(small, process=True)
     assert done.returncode == 0, done.stderr
     assert "Plan of phase3: 57 table-dates" in done.stdout
     assert "Plan of phase4: " in done.stdout

@@ -23,10 +23,12 @@ from courtbook.backfill.locks import hold
 from courtbook.backfill.process import born
 from courtbook.backfill.sql import SqlExecutor
 from courtbook.catalog import Layer, load_catalog
+from courtbook.chain import resume_chain
 from courtbook.checks.result import Verdict
 from courtbook.errors import CourtbookError, ExitCode, Interrupted, Reason, WarehouseError
 from courtbook.evidence.bundle import new_run, sha256
 from courtbook.evidence.ledger import Event, Ledger
+from courtbook.evidence.manifest import read_manifests
 from courtbook.plan import STALE, Plan
 from courtbook.status import RunState, read_status
 from courtbook.step import Step
@@ -40,20 +42,16 @@ CATALOG = load_catalog()
 PHASE3, PHASE4 = (CATALOG.layer(layer) for layer in (Layer.PHASE3, Layer.PHASE4))
 CACHE, DEFENSE, OFFENSE = "player_daily_cache", "team_defense_game_summary", "team_offense_game_summary"
 BAD = date(2024, 12, 29)
-PIECES = ("--set", "backfill.dates_per_batch=6")
+PIECES = ("--set", "backfill.dates_per_batch=10")
 ONLY_4 = ("--from", "phase4_backfill", "--to", "phase4_backfill")
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Warehouse files by state: the incident's, and one that has Phase 3 and nothing of Phase 4."""
-    files = {}
-    for state in ("incident", "complete"):
-        small = Small.make(tmp_path_factory.mktemp(state), state=state)
-        assert small.courtbook("prepare", small.params).returncode == 0
-        files[state] = small.warehouse
-    small.edit(*(f"DELETE FROM {table.full_name}" for table in PHASE4))
-    return files
+def files(prepared: dict[str, Small], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Warehouse files by state: whole, the incident's, and one that has Phase 3 and nothing of Phase 4."""
+    half = Small.make(tmp_path_factory.mktemp("half"), warehouse=prepared["complete"].warehouse)
+    half.edit(*(f"DELETE FROM {table.full_name}" for table in PHASE4))
+    return {"whole": prepared["complete"].warehouse, "half": half.warehouse, "incident": prepared["incident"].warehouse}
 
 
 def frame(file: Path, name: str) -> pd.DataFrame:
@@ -158,6 +156,14 @@ def parent(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended that was gone on with, and what was said."""
+
+    exit_code: int
+    said: str
+
+
 @dataclass
 class Outcome:
     """What a fault left, and what was there when the run had gone on."""
@@ -166,7 +172,7 @@ class Outcome:
     small: Small
     run: Path
     first: int
-    resumed: "subprocess.CompletedProcess[str]"
+    resumed: Ended
     notes: dict[str, Any]
 
     @property
@@ -185,12 +191,13 @@ class Outcome:
         """Table-dates that were planned and never recorded as done."""
         return len(planned(self.run) - done_in(self.run))
 
-    def lost(self, calm: Small) -> int:
-        """Table-dates that were planned and hold fewer rows than after an undisturbed run."""
-        mine, theirs = (counts(small.warehouse) for small in (self.small, calm))
+    def lost(self, whole: Path) -> int:
+        """Table-dates that were planned and hold fewer rows than a warehouse that was built whole."""
+        mine, theirs = counts(self.small.warehouse), counts(whole)
         return sum(mine.get(pair, 0) < theirs[pair] for pair in planned(self.run))
 
 
+Outcomes = dict[str, "Future[Outcome]"]
 Act = Callable[[Small, "subprocess.Popen[str]"], dict[str, Any] | None]
 
 
@@ -249,21 +256,21 @@ FAULTS = {
         "incident", FROM_3, dates_of(layer=Layer.PHASE3), 1, kill_run, *WAS_KILLED, at="phase3_backfill"
     ),
     "kill -9 of the run, middle of Phase 4": Fault(
-        "complete", ONLY_4, dates_of(CACHE), 2, kill_run, *WAS_KILLED, at="phase4_backfill"
+        "half", ONLY_4, dates_of(CACHE), 2, kill_run, *WAS_KILLED, at="phase4_backfill"
     ),
     "kill -9 of the run, Phase 3 validation": Fault(
-        "complete", VALIDATED, opened("phase3_validation"), 1, kill_run, *WAS_KILLED, at="phase3_validation"
+        "half", VALIDATED, opened("phase3_validation"), 1, kill_run, *WAS_KILLED, at="phase3_validation"
     ),
     "kill -9 of the run, Phase 4 just opened": Fault(
-        "complete", ONLY_4, opened("phase4_backfill"), 1, kill_run, *WAS_KILLED, at="phase4_backfill"
+        "half", ONLY_4, opened("phase4_backfill"), 1, kill_run, *WAS_KILLED, at="phase4_backfill"
     ),
     "kill -9 of the kernel": Fault(
-        "complete", ONLY_4, dates_of(CACHE), 2, kill_kernel, *ENGINE_FAILED, at="phase4_backfill"
+        "half", ONLY_4, dates_of(CACHE), 2, kill_kernel, *ENGINE_FAILED, at="phase4_backfill"
     ),
-    "courtbook stop": Fault("complete", ONLY_4, opened("phase4_backfill"), 1, stop, *ASKED, at="phase4_backfill"),
-    "Ctrl-C": Fault("complete", ONLY_4, dates_of(CACHE), 2, interrupt, *ASKED, at="phase4_backfill"),
+    "courtbook stop": Fault("half", ONLY_4, opened("phase4_backfill"), 1, stop, *ASKED, at="phase4_backfill"),
+    "Ctrl-C": Fault("half", ONLY_4, dates_of(CACHE), 2, interrupt, *ASKED, at="phase4_backfill"),
     "a table is held": Fault(
-        "complete", ONLY_4, opened("phase4_backfill"), 1, nothing, 5, RunState.INTERRUPTED, at="phase4_backfill"
+        "half", ONLY_4, opened("phase4_backfill"), 1, nothing, 5, RunState.INTERRUPTED, at="phase4_backfill"
     ),
     "a date fails": Fault(
         "incident", ("--from", "phase3_backfill", "--to", "phase3_backfill", "--set", "backfill.mode=stale"),
@@ -282,9 +289,20 @@ DAMAGE = {
         f"DELETE FROM {CATALOG.tables[OFFENSE].full_name} WHERE game_date = DATE '{BAD}'",
     )
 }
+BY_COMMAND = ("kill -9 of the run, first dates of Phase 3", "courtbook stop", "Ctrl-C")
 REPAIR = {
     "a date fails": ("DELETE FROM nba_raw.nbac_team_boxscore", "INSERT INTO nba_raw.nbac_team_boxscore FROM kept")
 }
+
+
+def go_on(small: Small, run: Path, *, by_command: bool) -> Ended:
+    """Go on with a run: by the command, or by what the command calls, since a process imports everything anew."""
+    if by_command:
+        done = small.courtbook("run", "--runs-dir", str(small.runs), "--resume", run.name)
+        return Ended(done.returncode, done.stdout + done.stderr)
+    told: list[str] = []
+    ended = resume_chain(run, tell=told.append)
+    return Ended(ended.exit_code, "\n".join([*told, f"{ended.verdict.value}  {ended.params.name}"]))
 
 
 def suffer(name: str, fault: Fault, folder: Path, warehouse: Path) -> Outcome:
@@ -314,31 +332,24 @@ def suffer(name: str, fault: Fault, folder: Path, warehouse: Path) -> Outcome:
         notes["unwritten"] = all(new.equals(old) for new, old in zip(found, before, strict=True))
     if name in REPAIR:
         small.edit(*REPAIR[name])
-    resumed = small.courtbook("run", "--runs-dir", str(small.runs), "--resume", folder.name)
-    return Outcome(name, small, folder, run.returncode, resumed, notes)
+    return Outcome(name, small, folder, run.returncode, go_on(small, folder, by_command=name in BY_COMMAND), notes)
 
 
 @pytest.fixture(scope="module")
 def outcomes(
-    request: pytest.FixtureRequest, prepared: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, "Future[Any]"]]:
-    """The outcomes of the faults that were asked for, and an undisturbed run; some at a time, as they wait a lot."""
+    request: pytest.FixtureRequest, files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Outcomes]:
+    """The outcomes of the faults that were asked for; some at a time, as they wait a lot."""
     asked = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
-    calm = Small.make(tmp_path_factory.mktemp("undisturbed"), warehouse=prepared["incident"])
 
-    def undisturbed() -> Small:
-        done = calm.run(*FROM_3, *PIECES)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return calm
-
-    class Begun(dict[str, "Future[Any]"]):
-        def __missing__(self, name: str) -> "Future[Any]":
+    class Begun(Outcomes):
+        def __missing__(self, name: str) -> "Future[Outcome]":
             folder, fault = tmp_path_factory.mktemp("fault"), FAULTS[name]
-            self[name] = pool.submit(suffer, name, fault, folder, prepared[fault.state])
+            self[name] = pool.submit(suffer, name, fault, folder, files[fault.state])
             return self[name]
 
     with ThreadPoolExecutor(3) as pool:
-        begun = Begun(undisturbed=pool.submit(undisturbed))
+        begun = Begun()
         for name in (name for name in FAULTS if name in asked):
             begun.__missing__(name)
         yield begun
@@ -347,16 +358,9 @@ def outcomes(
 DONE: list[Outcome] = []
 
 
-@pytest.fixture
-def calm(outcomes: dict[str, "Future[Any]"]) -> Small:
-    """A project whose run nothing happened to."""
-    small: Small = outcomes["undisturbed"].result()
-    return small
-
-
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_run_goes_on_after_a_fault_and_leaves_the_rows_of_an_undisturbed_one(
-    outcomes: dict[str, "Future[Any]"], calm: Small, name: str
+def test_a_run_goes_on_after_a_fault_and_leaves_the_rows_that_a_whole_build_holds(
+    outcomes: Outcomes, files: dict[str, Path], name: str
 ) -> None:
     fault, outcome = FAULTS[name], outcomes[name].result()
     DONE.append(outcome)
@@ -368,31 +372,24 @@ def test_a_run_goes_on_after_a_fault_and_leaves_the_rows_of_an_undisturbed_one(
     if fault.exit_code > 0:
         assert f"--resume {outcome.run.name}" in said or fault.exit_code == 4
     # It goes on ...
-    assert outcome.resumed.returncode == 0, outcome.resumed.stdout + outcome.resumed.stderr
-    assert "\nGO  small" in outcome.resumed.stdout
+    assert outcome.resumed.exit_code == 0, outcome.resumed.said
+    assert "\nGO  small" in outcome.resumed.said
     assert outcome.after is RunState.COMPLETE
     assert Ledger(outcome.run / "ledger.jsonl").last("run_resumed", step=fault.at) is not None
     # ... and nothing is lost, doubled or done twice.
-    assert unequal(outcome.small.warehouse, calm.warehouse, list(fault.compared)) == []
+    assert unequal(outcome.small.warehouse, files["whole"], list(fault.compared)) == []
     assert doubled(outcome.small.warehouse) == 0
-    assert outcome.lost(calm) == 0
+    assert outcome.lost(files["whole"]) == 0
     assert outcome.off_record == 0
     assert done_again(outcome.run) == []
     assert outcome.left > 0, "the fault came too late to be one"
-
-
-def test_what_an_undisturbed_run_leaves_is_what_a_whole_build_holds(calm: Small, prepared: dict[str, Path]) -> None:
-    """Phase 3 is compared as it was prepared; so equal tables do not mean equally wrong ones."""
-    assert unequal(calm.warehouse, prepared["complete"], [table.name for table in PHASE3]) == []
 
 
 MIDWAY = [name for name, fault in FAULTS.items() if fault.count == 2 or name in ("courtbook stop", "a date fails")]
 
 
 @pytest.mark.parametrize("name", MIDWAY)
-def test_the_second_attempt_follows_the_frozen_plan_and_holds_only_what_was_left(
-    outcomes: dict[str, "Future[Any]"], name: str
-) -> None:
+def test_the_second_attempt_follows_the_frozen_plan_and_holds_only_what_was_left(outcomes: Outcomes, name: str) -> None:
     outcome = outcomes[name].result()
     frozen, step = plans(outcome.run), FAULTS[name].at
     first, second = frozen[step, "attempt-1"], frozen[step, "attempt-2"]
@@ -416,24 +413,23 @@ def test_the_second_attempt_follows_the_frozen_plan_and_holds_only_what_was_left
     assert before | found | written == set(pairs(first))
 
 
-def test_a_resumed_run_keeps_both_attempts_and_seals_them_together(outcomes: dict[str, "Future[Any]"]) -> None:
+def test_a_resumed_run_keeps_both_attempts_and_seals_them_together(outcomes: Outcomes) -> None:
     run = outcomes["kill -9 of the kernel"].result().run
-    first, second = (json.loads((run / name).read_text()) for name in ("manifest.json", "manifest-2.json"))
-    assert (first["verdict"], second["verdict"]) == ("INTERRUPTED", "GO")
-    assert second["files"]["manifest.json"]["sha256"] == sha256(run / "manifest.json")
-    for name, entry in second["files"].items():
+    first, second = read_manifests(run)
+    assert (first.evidence["verdict"], second.evidence["verdict"]) == ("INTERRUPTED", "GO")
+    assert second.files["manifest.json"]["sha256"] == sha256(run / "manifest.json")
+    for name, entry in second.files.items():
         assert sha256(run / name) == entry["sha256"], name
-    changed = {name for name, entry in first["files"].items() if second["files"][name] != entry}
-    assert changed == {"ledger.jsonl"}, "what was sealed does not change, except that the ledger grows"
+    assert {name for name, entry in first.files.items() if second.files[name] != entry} == set(), "sealed, so unchanged"
 
 
-def test_a_run_that_is_still_going_cannot_be_resumed(outcomes: dict[str, "Future[Any]"]) -> None:
+def test_a_run_that_is_still_going_cannot_be_resumed(outcomes: Outcomes) -> None:
     refused = outcomes["courtbook stop"].result().notes["refused"]
     assert refused.returncode == 5, refused.stdout
     assert re.fullmatch(r"error: .*The run .* is held by .*process \d+.*\n", refused.stderr)
 
 
-def test_stop_is_asked_by_a_file_that_is_gone_afterwards(outcomes: dict[str, "Future[Any]"]) -> None:
+def test_stop_is_asked_by_a_file_that_is_gone_afterwards(outcomes: Outcomes) -> None:
     outcome = outcomes["courtbook stop"].result()
     assert outcome.notes["asked"].returncode == 0
     assert outcome.run.name in outcome.notes["asked"].stdout
@@ -444,7 +440,7 @@ def test_stop_is_asked_by_a_file_that_is_gone_afterwards(outcomes: dict[str, "Fu
     assert ended == ["INTERRUPTED", "GO"]
 
 
-def test_ctrl_c_leaves_no_process_behind_and_is_on_record(outcomes: dict[str, "Future[Any]"]) -> None:
+def test_ctrl_c_leaves_no_process_behind_and_is_on_record(outcomes: Outcomes) -> None:
     outcome = outcomes["Ctrl-C"].result()
     assert outcome.notes["alive"] == []
     ledger = Ledger(outcome.run / "ledger.jsonl")
@@ -453,7 +449,7 @@ def test_ctrl_c_leaves_no_process_behind_and_is_on_record(outcomes: dict[str, "F
 
 
 def test_a_table_that_another_run_writes_is_refused_before_anything_is_written(
-    outcomes: dict[str, "Future[Any]"],
+    outcomes: Outcomes,
 ) -> None:
     outcome = outcomes["a table is held"].result()
     assert outcome.notes["unwritten"]
@@ -463,7 +459,9 @@ def test_a_table_that_another_run_writes_is_refused_before_anything_is_written(
     assert "dates" not in events[: events.index("run_resumed")]
 
 
-def test_a_failed_date_and_what_it_held_back_are_done_when_the_run_goes_on(outcomes: dict[str, "Future[Any]"]) -> None:
+def test_a_failed_date_and_what_it_held_back_are_done_when_the_run_goes_on(
+    outcomes: Outcomes,
+) -> None:
     outcome = outcomes["a date fails"].result()
     ledger = Ledger(outcome.run / "ledger.jsonl")
     events = [event["data"] | {"kind": event["kind"]} for event in ledger.events()]
@@ -479,9 +477,9 @@ def test_a_failed_date_and_what_it_held_back_are_done_when_the_run_goes_on(outco
     assert "held back: player_game_summary, upcoming_player_game_context" in page
 
 
-def test_resume_refuses_what_it_cannot_go_on_with(calm: Small) -> None:
-    run = calm.latest
-    before = sha256(run / "ledger.jsonl")
+def test_resume_refuses_what_it_cannot_go_on_with(outcomes: Outcomes) -> None:
+    outcome = outcomes["kill -9 of the kernel"].result()
+    small, run, before = outcome.small, outcome.run, files_of(outcome.run)
     asked = [
         (2, "There is no such run", ["no-such-run"]),
         (2, "Every step of this run has ended in GO", [run.name]),
@@ -489,13 +487,12 @@ def test_resume_refuses_what_it_cannot_go_on_with(calm: Small) -> None:
         (2, "A run is resumed with its own parameters", [run.name, "--from", "phase4_backfill"]),
     ]
     for code, words, arguments in asked:
-        done = calm.courtbook("run", "--runs-dir", str(calm.runs), "--resume", *arguments)
+        done = small.here("run", "--runs-dir", str(small.runs), "--resume", *arguments)
         assert done.returncode == code, done.stdout + done.stderr
         assert re.fullmatch(rf"error: .*{words}.*\n", done.stderr)
-    done = calm.courtbook("run", calm.params, "--runs-dir", str(calm.runs), "--resume", run.name)
+    done = small.here("run", small.params, "--runs-dir", str(small.runs), "--resume", run.name)
     assert done.returncode == 2
-    assert sha256(run / "ledger.jsonl") == before
-    assert [item.name for item in run.glob("manifest*")] == ["manifest.json"]
+    assert files_of(run) == before
 
 
 @dataclass
@@ -515,10 +512,10 @@ class Project:
 
 
 @pytest.fixture
-def project(prepared: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A run as the command would begin it."""
     monkeypatch.delenv("COURTBOOK_ATTEMPT", raising=False)
-    small = Small.make(tmp_path, warehouse=prepared["complete"])
+    small = Small.make(tmp_path, warehouse=files["half"])
     run = new_run(small.runs, "small")
     Ledger(run / "ledger.jsonl").append("run_started", params="", steps=["phase4_backfill"], operator="")
     return Project(small, run)
@@ -640,7 +637,7 @@ def test_a_working_run_of_a_person_is_planned_anew_and_not_resumed(project: Proj
     working.plan(working.open())
     assert {plan["resumes"] for plan in plans(working.run).values()} == {""}
     before = files_of(working.run)
-    done = project.small.courtbook("run", "--runs-dir", str(project.small.runs), "--resume", "working-small")
+    done = project.small.here("run", "--runs-dir", str(project.small.runs), "--resume", "working-small")
     assert done.returncode == 2, done.stdout
     assert "Only what 'courtbook run' began can be resumed" in done.stderr
     assert files_of(working.run) == before
@@ -658,14 +655,14 @@ def files_of(run: Path) -> dict[str, str]:
     return {path.relative_to(run).as_posix(): sha256(path) for path in run.rglob("*") if path.is_file()}
 
 
-def test_the_table_of_faults(capsys: pytest.CaptureFixture[str], calm: Small) -> None:
+def test_the_table_of_faults(capsys: pytest.CaptureFixture[str], files: dict[str, Path]) -> None:
     if {outcome.fault for outcome in DONE} != set(FAULTS):
         pytest.skip("not all faults were tried in this run")
     rows = [["fault", "exit", "leaves", "exit", "then", "before", "after", "lost", "doubled", "off record"]]
     for item in DONE:
         found, doubles = item.notes["found"].state.value, doubled(item.small.warehouse)
-        numbers = [len(planned(item.run)) - item.left, item.left, item.lost(calm), doubles, item.off_record]
-        ends = [str(item.first), found, str(item.resumed.returncode), item.after.value]
+        numbers = [len(planned(item.run)) - item.left, item.left, item.lost(files["whole"]), doubles, item.off_record]
+        ends = [str(item.first), found, str(item.resumed.exit_code), item.after.value]
         rows.append([item.fault, *ends, *map(str, numbers)])
     widths = [-44, 4, -12, 4, -9, 6, 6, 5, 8, 11]
     lines = [" ".join(f"{x:{'<' if w < 0 else '>'}{abs(w)}}" for x, w in zip(r, widths, strict=True)) for r in rows]

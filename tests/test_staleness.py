@@ -40,9 +40,10 @@ class League:
 
     def plans(self, selection: Selection) -> tuple[Plan, Plan]:
         """Plan both layers, the second one as it will be when the first was run."""
-        read = read_all(self.warehouse, CATALOG.processed, self.calendar)
-        phase3 = make_plan(CATALOG, Layer.PHASE3, read, self.reread, selection)
-        return phase3, make_plan(CATALOG, Layer.PHASE4, read, self.reread, selection, before=[phase3])
+        with self.warehouse.session():
+            read = read_all(self.warehouse, CATALOG.processed, self.calendar)
+            phase3 = make_plan(CATALOG, Layer.PHASE3, read, self.reread, selection)
+            return phase3, make_plan(CATALOG, Layer.PHASE4, read, self.reread, selection, before=[phase3])
 
     def make_anew(self, *but: str) -> None:
         """Make all rows of the ten weeks anew, tables that others read first."""

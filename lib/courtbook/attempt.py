@@ -147,9 +147,9 @@ class Attempts:
             verdict, exit_code, said = Verdict.INTERRUPTED, ExitCode.ENGINE, why
         notebook = attempt / self.source.name
         cells = tell_truth(notebook, self.source, verdict.value, said)
-        left = [cell.id for cell in cells if cell.state is not CellState.DONE]
-        if verdict.value in GOING_ON and left:
-            verdict, exit_code, said = Verdict.INTERRUPTED, ExitCode.ENGINE, f"cells did not run: {', '.join(left)}"
+        left = ", ".join(cell.id for cell in cells if cell.state is not CellState.DONE)
+        if verdict.value in GOING_ON and (left or not cells):
+            verdict, exit_code, said = Verdict.INTERRUPTED, ExitCode.ENGINE, f"cells that did not run: {left or 'all'}"
             cells = tell_truth(notebook, self.source, verdict.value, said)
         told = [[cell.id, cell.state.value, cell.count, cell.outputs] for cell in cells]
         kept = {"sha256": sha256(notebook), "cells": told}

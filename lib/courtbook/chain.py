@@ -148,14 +148,22 @@ def close_run(folder: Path) -> None:
 
 
 def close_open_attempts(folder: Path, ledger: Ledger, root: Path) -> None:
-    """Put the end of attempts on record whose runbook did not live to do so; their notebooks then tell the truth."""
-    ended = {(data["step"], data["attempt"]) for data in ledger.data("attempt_ended")}
+    """Put the end of attempts on record whose runbook did not live to do so; their notebooks then tell the truth.
+
+    Pages of notebooks that it did not come to make are made too.
+    """
+    ends = {(data["step"], data["attempt"]): data for data in ledger.data("attempt_ended")}
     for data in ledger.data("attempt_started"):
-        if (data["step"], data["attempt"]) not in ended:
-            step = load_catalog().step(data["step"])
-            attempt = folder / step.notebook / data["attempt"]
-            verdict, _, why = Attempts(folder, step, notebooks_folder(root) / data["notebook"], ledger).close(attempt)
-            _export(attempt / data["notebook"], verdict, why)
+        step = load_catalog().step(data["step"])
+        attempt = folder / step.notebook / data["attempt"]
+        if end := ends.get((data["step"], data["attempt"])):
+            verdict, why = Verdict(end["verdict"]), end["why"]
+        else:
+            source = notebooks_folder(root) / data["notebook"]
+            verdict, _, why = Attempts(folder, step, source, ledger).close(attempt)
+        notebook = attempt / data["notebook"]
+        if not notebook.with_suffix(".html").exists():
+            _export(notebook, verdict, why)
 
 
 def _wait_for_kernels(ledger: Ledger, folder: Path) -> None:

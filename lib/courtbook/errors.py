@@ -21,7 +21,7 @@ EXIT_MEANING: dict[ExitCode, str] = {
     ExitCode.USAGE: "wrong parameters or usage",
     ExitCode.ENGINE: "an engine failed: warehouse, kernel or executor",
     ExitCode.INTERRUPTED: "interrupted before a verdict",
-    ExitCode.REFUSED: "refused: no gate, a lock is held, a cost cap, a signature not to be given, a secret in an archive",
+    ExitCode.REFUSED: "refused: no gate, a lock is held, a cost cap, a signature, a secret in an archive",
     ExitCode.PUBLISH: "the run ended, but its archive could not be published; the local copy is whole",
 }
 

@@ -55,13 +55,13 @@ def connected(params: Params) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def wrong_rows(params: Params, original: Path, dates: Iterable[date], tables: Iterable[Table]) -> dict[str, object]:
     """Return what differs from the original warehouse, by table."""
-    dates = list(dates)
-    found = {
-        table.name: differences(
-            table, read_rows(Path(params.warehouse.path), table, dates), read_rows(original, table, dates)
-        )
-        for table in tables
-    }
+    dates, path = list(dates), Path(params.warehouse.path)
+    # While a file is open, it is not read anew for each table.
+    with duckdb.connect(str(path), read_only=True), duckdb.connect(str(original), read_only=True):
+        found = {
+            table.name: differences(table, read_rows(path, table, dates), read_rows(original, table, dates))
+            for table in tables
+        }
     return {name: {column: lines[:2] for column, lines in wrong.items()} for name, wrong in found.items() if wrong}
 
 

@@ -134,10 +134,9 @@ class _Reader:
         try:
             content = path.read_bytes()
             stated, subject = read_statement(content.decode())
-        except ValueError as error:
-            return replace(known, why=f"it is no statement: {error}")
-        except OSError as error:
-            return replace(known, why=f"it cannot be read: {error.strerror}")
+        except (OSError, ValueError) as error:
+            told = error.strerror if isinstance(error, OSError) else error  # not the path, which is this machine's
+            return replace(known, why=f"it is no statement: {told}")
         said = replace(
             known, name=stated.name, role=stated.role, comment=stated.comment, time=stated.time, revokes=stated.revokes
         )

@@ -7,10 +7,11 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from courtbook.catalog import Catalog, ChecklistItem, Layer, load_catalog
-from courtbook.checks.result import CheckResult, Status, Verdict
+from courtbook.checks.result import CheckResult, Status
 from courtbook.evidence.ledger import Event
 from courtbook.evidence.record import Run, read_run
 from courtbook.evidence.signatures import Meaning, Signature, SignOff, Standing
+from courtbook.evidence.statement import against_approval
 from courtbook.report.handoff import handoff, why_of
 from courtbook.report.pages import (
     WIDTH,
@@ -166,8 +167,7 @@ def sign_off_page(run: Run, signatures: Sequence[Signature], sign_off: SignOff) 
             for item in signatures
             if item.standing is not Standing.VALID
         ]
-        if run.verdict != Verdict.GO.value:
-            lacking.append(f"- a run that ended in GO: this one ended in {run.verdict} and cannot be approved")
+        lacking += [wrapped(f"- against approval: {plain(words)}", "  ") for words in against_approval(run)]
     seal = run.seal.digest if run.seal else "not sealed"
     top = top_lines(run, "Sign-off", sign_off.value, f"The run ended in {run.verdict}")
     heads = ["", "name", "role", "meaning", "time", "standing"]

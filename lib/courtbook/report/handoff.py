@@ -11,6 +11,7 @@ from courtbook.checks.result import CheckResult, Verdict, blocks
 from courtbook.coverage import DateState
 from courtbook.evidence.history import days_of, outcomes
 from courtbook.evidence.record import INTERRUPTED, Run
+from courtbook.evidence.statement import against_approval
 from courtbook.gates import GOING_ON
 from courtbook.params_file import project_root
 from courtbook.report.pages import (
@@ -149,10 +150,7 @@ def _next(run: Run, catalog: Catalog, blockers: Sequence[CheckResult]) -> list[s
     go, verdict = Verdict.GO.value, honest(run, run.verdict)
     folder = shlex.quote(shown(run.folder))
     if verdict == go and not following:
-        told = "Look at the archive and let somebody else than the operator approve it. Then train the model"
-        lines = [wrapped(f"{told} on the feature store.")]
-        approve = f"courtbook sign {folder} --as NAME --role ROLE --meaning approved --comment TEXT --key KEY"
-        return [*lines, *_commands(f"courtbook verify {folder}", approve)]
+        return _after_go(run, folder)
     if verdict == go:
         lines = [f"The next step is {following}:"]
         if begun is None:
@@ -179,15 +177,31 @@ def _next(run: Run, catalog: Catalog, blockers: Sequence[CheckResult]) -> list[s
     return [wrapped(" ".join([*lines, *again])), *(_commands(*todo) if todo else [])]
 
 
+def _after_go(run: Run, folder: str) -> list[str]:
+    # Of the verdict only the seal is asked there, which is still to come, or is that of the run before it was resumed.
+    against = [words for words in against_approval(run) if not words.startswith("the verdict is")]
+    sign = f"courtbook sign {folder} --as NAME --role ROLE --key KEY --comment TEXT --meaning"
+    told = "Train the model on the feature store. Who executed the run signs it, then somebody else approves it."
+    if not against:
+        return [wrapped(told), *_commands(f"courtbook verify {folder}", f"{sign} executed", f"{sign} approved")]
+    listed = [*against[:_MOST], *([f"{len(against) - _MOST} more"] if len(against) > _MOST else [])]
+    return [
+        wrapped(f"{told} As it stands it can be signed but not approved:"),
+        "",
+        *(wrapped(f"- {plain(words)}", "  ") for words in listed),
+        *_commands(f"courtbook verify {folder}", f"{sign} executed"),
+    ]
+
+
 def _commands(*commands: str) -> list[str]:
     return ["", *fenced("\n".join(_shell(line) for line in commands if line))]
 
 
 def _shell(text: str) -> str:
-    """Break a command so that a shell still takes it for one."""
+    """Break a command before options, so that a shell still takes it for one; 30 columns are for an option's value."""
     lines = [""]
     for word in (shlex.quote(part) for part in shlex.split(text)):
-        if lines[-1] and len(lines[-1]) + len(word) > WIDTH - 3:
+        if word.startswith("-") and len(lines[-1]) + len(word) > WIDTH - 30:
             lines.append(f"  {word}")
         else:
             lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word

@@ -1,6 +1,7 @@
 """A run's own page: what it is about, how it ended and why, with links to everything that it left behind."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -74,7 +75,7 @@ def run_page(run: Run, manifest: Manifest, signatures: Sequence[Signature], sign
         params=list(_flat(run.params)),
         tables=_tables(sealed.evidence.get("tables", {})),
         packages=KEY_PACKAGES,
-        secrets=list(_flat({"secrets": sealed.evidence.get("secrets", "not recorded")})),
+        documents=[link(Path(name).name, name) for name in sorted(manifest.files) if name.startswith("documents")],
         files=_files(manifest),
     )
 
