@@ -9,9 +9,10 @@ from typing import Any
 import nbformat
 from courtbook.catalog import load_catalog
 from courtbook.evidence.bundle import sha256, write_json, write_once
-from courtbook.evidence.cells import cells_digest, tell_truth
+from courtbook.evidence.cells import cells_digest
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import Seal, seal
+from courtbook.evidence.truth import tell_truth
 from courtbook.params import OverrideParams, Params, RangeParams, WaiverParams, WarehouseParams
 
 DAYS = tuple(f"2024-11-{day:02d}" for day in range(4, 30))

@@ -9,7 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from courtbook.errors import CourtbookError, Reason
-from courtbook.evidence.cells import CellState, cells_digest, faults, read_cells, tell_truth
+from courtbook.evidence.cells import CellState, cells_digest, read_cells
+from courtbook.evidence.faults import faults
+from courtbook.evidence.truth import tell_truth
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

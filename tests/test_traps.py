@@ -18,7 +18,9 @@ import pytest
 import yaml
 from courtbook.errors import ParameterError
 from courtbook.evidence.bundle import sha256
-from courtbook.evidence.cells import CellState, cells_digest, faults, read_cells, tell_truth
+from courtbook.evidence.cells import CellState, cells_digest, read_cells
+from courtbook.evidence.faults import faults
+from courtbook.evidence.truth import tell_truth
 from courtbook.params_file import load_params
 from courtbook.report.html import export_notebook
 from nbclient.exceptions import DeadKernelError

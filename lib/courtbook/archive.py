@@ -1,6 +1,8 @@
 """Opens the folder of a run and seals it: what stands at its beginning and at its end, however it ended."""
 
 import json
+import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,17 +15,21 @@ from courtbook.errors import CourtbookError, Reason
 from courtbook.evidence.bundle import json_text, new_run, write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import Manifest, Seal, environment, seal
+from courtbook.evidence.publish import fetch, list_runs, publish_index
 from courtbook.evidence.record import read_run
-from courtbook.evidence.secrets import scan
+from courtbook.evidence.secrets import scan, unsought
 from courtbook.evidence.signatures import read_signatures, sign_off
 from courtbook.fingerprint import Fingerprint, differences, read_fingerprints
 from courtbook.params import Params
 from courtbook.params_file import load_params, project_root, secrets_of
+from courtbook.sign_off import default_signers
 from courtbook.step import RUN_PARAMS
 from courtbook.warehouse.opening import open_warehouse
 from courtbook.work import hold_run
 
 BEFORE = "tables-before.json"
+# What the list of runs shows of a run: its top folder and its signatures.
+LISTED = re.compile(r"[^/]+\.(jsonl?|yaml|html)|signatures/.*")
 Fingerprints = Mapping[str, Fingerprint]
 
 
@@ -121,8 +127,12 @@ def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger, verdict: 
     except CourtbookError as error:
         notes.append(f"no fingerprints of the tables at the end: {error}")
     ledger.append("run_ended", verdict=verdict.value, steps=steps)
-    _write_documents(folder)
+    try:
+        _write_documents(folder)
+    except (CourtbookError, OSError, ValueError, LookupError, TypeError) as error:
+        notes.append(f"no documents, since something of the run cannot be read ({type(error).__name__}: {error})")
     secrets = secrets_of(params, root)
+    short = unsought(secrets.values)
     leaks = leaks_of(folder)
     facts = {
         "verdict": verdict.value,
@@ -130,12 +140,24 @@ def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger, verdict: 
         "warehouse": ledger.data("run_started")[0]["warehouse"],
         "tables": tables,
         "sources": {data["notebook"]: data["source"] for data in ledger.data("attempt_started")},
-        "secrets": {"looked_for": sorted(secrets.values), "not_found": list(secrets.unresolved), "in": list(leaks)},
+        "secrets": {
+            "looked_for": sorted(set(secrets.values) - set(short)),
+            "too_short": sorted(short),
+            "not_found": list(secrets.unresolved),
+            "in": list(leaks),
+        },
         "notes": notes,
     }
-    sealed = Sealed(seal(folder, Seal.RUN, facts, make_page(folder, None)), leaks)
-    write_list(folder.parent, None)
+    signers = trusted_signers(root)
+    sealed = Sealed(seal(folder, Seal.RUN, facts, make_page(folder, signers)), leaks)
+    write_list(folder.parent, signers)
     return sealed
+
+
+def trusted_signers(root: Path) -> Path | None:
+    """Return the project's file of signers; None where it has none."""
+    usual = default_signers(root)
+    return usual if usual.is_file() else None
 
 
 def leaks_of(folder: Path) -> tuple[str, ...]:
@@ -149,6 +171,18 @@ def write_list(runs: Path, signers: Path | None) -> None:
     from courtbook.report.index_page import write_index
 
     write_index(runs, signers)
+
+
+def write_remote_list(runs: Path, signers: Path | None, url: str) -> None:
+    """Bring the list of runs of a remote archive up to date; runs that are not here too are fetched to be read."""
+    from courtbook.report.index_page import index_page, read_entry
+
+    with tempfile.TemporaryDirectory(prefix="courtbook-") as elsewhere:
+        folders = [
+            runs / name if (runs / name).is_dir() else fetch(f"{url.rstrip('/')}/{name}", Path(elsewhere), only=LISTED)
+            for name in list_runs(url)
+        ]
+        publish_index(index_page([read_entry(folder, signers) for folder in folders]), url)
 
 
 def _numbered(folder: Path, stem: str, suffix: str) -> Path:

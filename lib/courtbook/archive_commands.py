@@ -41,12 +41,11 @@ def _local(name: str, runs_dir: str | None) -> Iterator[Path]:
 
 def _signers(given: Path | None, run: Path) -> Path | None:
     """Return the file of signers that is given, or that of the project if there is one."""
-    from courtbook.sign_off import default_signers
+    from courtbook.archive import trusted_signers
 
     if given is not None and not given.is_file():
         raise ParameterError("There is no such file.", where=f"--signers {given}", next_action="See docs/signing.md.")
-    usual = default_signers(project_root(run))
-    return given or (usual if usual.is_file() else None)
+    return given or trusted_signers(project_root(run))
 
 
 def verify(
@@ -164,10 +163,8 @@ def send(folder: Path, url: str) -> None:
     CourtbookError
         If there is a secret in it, or it cannot be sent.
     """
-    from courtbook.archive import leaks_of
+    from courtbook.archive import leaks_of, trusted_signers, write_remote_list
     from courtbook.evidence.publish import publish as upload
-    from courtbook.evidence.publish import publish_index
-    from courtbook.report.index_page import index_page, read_entry
 
     if leaks := leaks_of(folder):
         raise CourtbookError(
@@ -177,5 +174,5 @@ def send(folder: Path, url: str) -> None:
             next_action="Nothing was published. Look at the files, renew the secret, and start a new run without it.",
         )
     done = upload(folder, url, note)
-    publish_index(index_page([read_entry(folder, None)]), url)
+    write_remote_list(folder.parent, trusted_signers(project_root(folder)), url)
     typer.echo(f"published: {done.url} ({done.uploaded} files sent, {done.skipped} there already)")

@@ -17,8 +17,9 @@ from courtbook.catalog import Step
 from courtbook.checks.result import Verdict
 from courtbook.errors import ExitCode
 from courtbook.evidence.bundle import new_attempt, sha256
-from courtbook.evidence.cells import CellState, cells_digest, tell_truth
+from courtbook.evidence.cells import CellState, cells_digest
 from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.truth import tell_truth
 from courtbook.gates import GOING_ON
 from courtbook.params import WatchdogParams
 from courtbook.step import ATTEMPT_VARIABLE, RUN_PARAMS

@@ -25,7 +25,8 @@ from papermill.iorw import papermill_io  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 from courtbook.errors import CourtbookError, ExitCode, Interrupted, ParameterError, Reason  # noqa: E402
-from courtbook.evidence.cells import RUNNING, CellState, read_cells, save_whole, settle  # noqa: E402
+from courtbook.evidence.cells import RUNNING, CellState, read_cells, save_whole  # noqa: E402
+from courtbook.evidence.truth import settle  # noqa: E402
 
 ENGINE = "courtbook"
 STOPPED = (KeyboardInterrupt.__name__, Interrupted.__name__)  # errors by which a cell tells that it was stopped

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from courtbook.checks.result import Verdict
 from courtbook.errors import CourtbookError
 from courtbook.evidence.bundle import sha256
-from courtbook.evidence.cells import cells_digest, faults, read_cells
+from courtbook.evidence.cells import cells_digest, read_cells
+from courtbook.evidence.faults import faults
 from courtbook.evidence.ledger import canonical_json, ledger_files, manifest_files
 from courtbook.evidence.manifest import Manifest, Seal, digests, read_manifest
 from courtbook.evidence.record import Attempt, Finding, Run, read_run

@@ -94,8 +94,13 @@ def list_runs(url: str) -> tuple[str, ...]:
     return _Archive(url, Reason.FETCH_FAILED).runs()
 
 
-def fetch(url: str, to: Path) -> Path:
+def fetch(url: str, to: Path, only: re.Pattern[str] | None = None) -> Path:
     """Copy a run from an archive into the folder ``to`` and return its own folder: whole, or not there at all.
+
+    Parameters
+    ----------
+    only : Pattern, optional
+        The files to copy, by their path in the run; by default all.
 
     Raises
     ------
@@ -106,7 +111,7 @@ def fetch(url: str, to: Path) -> Path:
     top, _, name = url.rstrip("/").rpartition("/")
     target, part = to / name, to / f".{uuid.uuid4().hex}"
     archive = _Archive(f"{top}/", Reason.FETCH_FAILED)
-    found = archive.files(name)
+    found = {item: told for item, told in archive.files(name).items() if only is None or only.fullmatch(item)}
     unsafe = [item for item in (name, *found) if "\0" in item or not {"", ".", ".."}.isdisjoint(item.split("/"))]
     for wrong, what, hint in (
         (unsafe, f"It has a name that leads out of its folder: {unsafe[:1]}.", "Do not trust this archive."),
