@@ -289,7 +289,7 @@ DAMAGE = {
         f"DELETE FROM {CATALOG.tables[OFFENSE].full_name} WHERE game_date = DATE '{BAD}'",
     )
 }
-BY_COMMAND = ("kill -9 of the run, first dates of Phase 3", "courtbook stop", "Ctrl-C")
+BY_COMMAND = ("kill -9 of the run, first dates of Phase 3", "courtbook stop")
 REPAIR = {
     "a date fails": ("DELETE FROM nba_raw.nbac_team_boxscore", "INSERT INTO nba_raw.nbac_team_boxscore FROM kept")
 }

@@ -510,6 +510,25 @@ def test_a_signature_that_was_cut_short_and_forged_is_not_finished(desk: Desk) -
     assert desk.files() == before
 
 
+def test_a_signature_that_was_cut_short_beside_another_one_is_not_finished(desk: Desk) -> None:
+    desk.sign(OLGA, "executed")
+    (desk.run / "manifest-2.json").unlink()
+    write_once(desk.run / "signatures" / "01-approved-rita.json", "{}")
+    before = desk.files()
+    with pytest.raises(CourtbookError, match="does not verify"):
+        desk.sign(RITA, "approved")
+    assert desk.files() == before
+
+
+def test_a_link_is_neither_cleared_nor_finished(desk: Desk, tmp_path: Path) -> None:
+    (desk.run / "signatures").mkdir()
+    link = desk.run / "signatures" / "01-executed-olga-operator.json"
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CourtbookError, match="does not verify"):
+        desk.sign(OLGA, "executed")
+    assert link.is_symlink()
+
+
 def test_work_that_went_on_is_not_cleared_as_a_signature(desk: Desk) -> None:
     resumed(desk)
     before = desk.files()

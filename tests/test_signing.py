@@ -66,8 +66,25 @@ def signed(run: Path, sign: Callable[..., Signature]) -> Path:
     return run
 
 
-def forge(run: Path, key: Path, name: str, meaning: str, **changed: Any) -> None:
-    """Sign as somebody does who walks past every refusal."""
+def forge(
+    run: Path,
+    key: Path,
+    name: str,
+    meaning: str,
+    *,
+    lie: tuple[str, str] = ("", ""),
+    told_key: str = "",
+    **changed: Any,
+) -> None:
+    """Sign as somebody does who walks past every refusal.
+
+    Parameters
+    ----------
+    lie : tuple
+        Words of the statement, and what stands there instead.
+    told_key : str
+        The key as the ledger has it, if not the right one.
+    """
     told, known = read_run(run), read_signatures(run, None)
     assert told.seal is not None
     stated = Stated(
@@ -83,12 +100,20 @@ def forge(run: Path, key: Path, name: str, meaning: str, **changed: Any) -> None
         sha256(run / f"{known[-1].file}.sig") if known else "",
     )
     stated = replace(stated, **changed)
-    text = make_statement(told, told.seal, stated)
+    text = make_statement(told, told.seal, stated).replace(*lie)
     signature = ssh.sign(text.encode(), key)
     beside = run.parent / "forged.sig"
     beside.write_text(signature)
     file = f"signatures/{stated.number:02d}-{meaning}-forged.json"
-    about = (stated.number, name, "forger", Meaning(meaning), "", stated.time, ssh.check(text.encode(), beside) or "")
+    about = (
+        stated.number,
+        name,
+        "forger",
+        Meaning(meaning),
+        "",
+        stated.time,
+        told_key or ssh.check(text.encode(), beside) or "",
+    )
     signing._write(told, stated, Signature(*about, file, Standing.VALID), (text, signature), None)
 
 
@@ -196,8 +221,8 @@ def test_a_key_that_cannot_sign_is_named_with_what_to_do(
     assert caught.value.where == str(key)
 
 
-@pytest.mark.parametrize(("typed", "status"), [(b"secret\n", 0), (b"wrong\n", 2)])
-def test_at_a_terminal_the_passphrase_is_asked_for(tmp_path: Path, typed: bytes, status: int) -> None:
+@pytest.mark.parametrize(("typed", "status"), [(b"secret\n", 0), (b"wrong\n", 2), (b"", 2)])
+def test_who_sits_at_a_terminal_is_asked_for_the_passphrase(tmp_path: Path, typed: bytes, status: int) -> None:
     key = make_key(tmp_path, "key", passphrase="secret")
     code = "\n".join(
         (
@@ -213,9 +238,11 @@ def test_at_a_terminal_the_passphrase_is_asked_for(tmp_path: Path, typed: bytes,
     )
     child, terminal = pty.fork()
     if child == 0:
+        if not typed:  # a job of a terminal, with nobody at its input
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.execvpe(sys.executable, [sys.executable, "-c", code, str(key)], {**os.environ, "SSH_AUTH_SOCK": ""})
     shown = b""
-    while b"passphrase" not in shown:
+    while typed and b"passphrase" not in shown:
         shown += os.read(terminal, 1000)
     os.write(terminal, typed)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -512,6 +539,15 @@ def test_what_is_wrong_with_a_signature_goes_before_its_being_void(signed: Path,
     assert standings(signed, signers)[0] is Standing.INVALID
 
 
+def test_a_void_signature_whose_seal_was_changed_is_invalid(signed: Path, signers: Path) -> None:
+    resume(signed, ends=True)
+    with (signed / "manifest.json").open("a") as file:
+        file.write("\n")
+    found = read_signatures(signed, signers)
+    assert [item.standing for item in found] == [Standing.INVALID] * 2
+    assert "manifest.json was changed" in found[0].why
+
+
 def test_the_words_between_unsigned_and_signed_off(run: Path, sign: Callable[..., Signature], signers: Path) -> None:
     def amounts() -> SignOff:
         return sign_off(read_signatures(run, signers))
@@ -548,6 +584,9 @@ def test_the_words_between_unsigned_and_signed_off(run: Path, sign: Callable[...
         (RITA, "reviewed", {"head": "0" * 64}, "another run"),
         (RITA, "reviewed", {"previous": "0" * 64}, "does not follow"),
         (RITA, "reviewed", {"revokes": 1}, "revokes nothing"),
+        (RITA, "reviewed", {"told_key": "SHA256:another"}, "ledger says otherwise: key"),
+        (RITA, "reviewed", {"lie": ('"PASSED"', '"FAILED"')}, "not what the run says"),
+        (RITA, "reviewed", {"lie": ('"phase3/rows"', '"phase3/more"')}, "not what the run says"),
     ],
 )
 def test_a_signature_that_should_have_been_refused_does_not_hold(
@@ -692,14 +731,20 @@ class Ahead(Late):
     behind = -timedelta(hours=1)
 
 
+@pytest.mark.parametrize("zone", ["", "Z"])
 def test_a_key_that_expired_after_it_signed_still_counts(
-    run: Path, sign: Callable[..., Signature], signers: Path, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    run: Path,
+    sign: Callable[..., Signature],
+    signers: Path,
+    keys: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    zone: str,
 ) -> None:
     monkeypatch.setattr(signing, "datetime", Late)
     sign(OLGA, "executed")
     until = f"{datetime.now(UTC) - timedelta(minutes=2):%Y%m%d%H%M%S}"
-    signers.write_text(vouch(OLGA, keys[OLGA], f'valid-before="{until}"'))
-    monkeypatch.setenv("TZ", "Pacific/Auckland")  # dates there are UTC for everybody
+    signers.write_text(vouch(OLGA, keys[OLGA], f'valid-before="{until}{zone}"'))
+    monkeypatch.setenv("TZ", "America/Los_Angeles")  # far behind UTC; dates in the file are UTC for everybody
     assert standings(run, signers) == [Standing.VALID]
 
 
