@@ -17,6 +17,7 @@ from courtbook.evidence.bundle import write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import Manifest, Seal, seal
 from courtbook.evidence.signatures import Meaning, Signature, SignOff, Standing, read_signatures, sign_off
+from courtbook.evidence.unfinished import Shown
 from courtbook.sign_off import default_signers, sign_run
 from courtbook.verify import verify
 from courtbook.work import hold_run
@@ -25,6 +26,7 @@ from made_run import check, load, make_run
 
 REFUSED: dict[str, tuple[int, str]] = {}
 OTHER = "Olaf Other"
+SHOWN = Shown(lambda manifest: f"{manifest.digest}\n", lambda: "# Sign-off\n")
 
 
 @pytest.fixture(scope="module")
@@ -397,7 +399,7 @@ def test_the_page_of_a_signed_run_shows_the_new_seal_and_the_signature(desk: Des
     def page(manifest: Manifest) -> str:
         return f"{manifest.digest} {[item.name for item in read_signatures(desk.run, desk.signers)]}\n"
 
-    desk.sign(OLGA, "executed", page=page)
+    desk.sign(OLGA, "executed", shown=Shown(page, lambda: "# Sign-off\n"))
     assert (desk.run / "index-2.html").read_text() == f"{load(desk.run / 'manifest-2.json')['digest']} ['{OLGA}']\n"
     assert verify(desk.run, desk.signers).findings == ()
 
@@ -431,7 +433,7 @@ def cut(desk: Desk, number: int, how: str) -> int:
     status = 99
     try:
         sys.addaudithook(hook)
-        desk.sign(RITA, "approved", page=lambda manifest: f"{manifest.digest}\n")
+        desk.sign(RITA, "approved", shown=SHOWN)
         status = 0 if count < number else 3  # a fault that did no harm: there was nothing to make room for
     except CourtbookError as error:
         status = int(error.exit_code)
@@ -455,7 +457,7 @@ def test_a_signature_that_is_cut_short_anywhere_is_cleared_or_finished(desk: Des
         assert ended == ends
         told: list[str] = []
         try:  # again
-            desk.sign(RITA, "approved", page=lambda manifest: f"{manifest.digest}\n", tell=told.append)
+            desk.sign(RITA, "approved", shown=SHOWN, tell=told.append)
         except CourtbookError as error:
             assert "signed this already" in error.what  # it was on record, and counts
         seen |= {" ".join(line.split()[:2]) for line in told}

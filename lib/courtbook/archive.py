@@ -19,6 +19,7 @@ from courtbook.evidence.publish import fetch, list_runs, publish_index
 from courtbook.evidence.record import read_run
 from courtbook.evidence.secrets import scan, unsought
 from courtbook.evidence.signatures import read_signatures, sign_off
+from courtbook.evidence.unfinished import Shown
 from courtbook.fingerprint import Fingerprint, differences, read_fingerprints
 from courtbook.params import Params
 from courtbook.params_file import load_params, project_root, secrets_of
@@ -110,6 +111,18 @@ def make_page(folder: Path, signers: Path | None) -> Callable[[Manifest], str]:
         return run_page(read_run(folder), manifest, signatures, sign_off(signatures))
 
     return page
+
+
+def make_shown(folder: Path, signers: Path | None) -> Shown:
+    """Return what makes the page and the document of a signature that is about to be sealed."""
+
+    def document() -> str:
+        from courtbook.report.documents import sign_off_page
+
+        signatures = read_signatures(folder, signers)
+        return sign_off_page(read_run(folder), signatures, sign_off(signatures))
+
+    return Shown(make_page(folder, signers), document)
 
 
 def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger, verdict: Verdict, *, steps: int) -> Sealed:

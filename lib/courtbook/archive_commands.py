@@ -86,7 +86,7 @@ def sign(
     runs_dir: RunsDir = None,
 ) -> None:
     """Sign a sealed run with an SSH key. Two people, one who executed it and one who approves, make it SIGNED OFF."""
-    from courtbook.archive import make_page, write_list
+    from courtbook.archive import make_shown, write_list
     from courtbook.evidence.signatures import Meaning, Standing, read_signatures, sign_off
     from courtbook.sign_off import sign_run
 
@@ -108,7 +108,7 @@ def sign(
         key=key,
         signers=trusted,
         revokes=revokes or None,
-        page=make_page(folder, trusted),
+        shown=make_shown(folder, trusted),
         tell=note,
     )
     write_list(folder.parent, trusted)

@@ -14,16 +14,14 @@ from courtbook.evidence import ssh
 from courtbook.evidence.binding import CLOCKS, read_archive
 from courtbook.evidence.bundle import sha256, write_once
 from courtbook.evidence.ledger import Ledger, manifest_files
-from courtbook.evidence.manifest import Manifest, Seal, seal
+from courtbook.evidence.manifest import Manifest
 from courtbook.evidence.record import Run
 from courtbook.evidence.refusals import listed, refusal, refuse
 from courtbook.evidence.signatures import FOLDER, Meaning, Signature, Standing, read_signatures
 from courtbook.evidence.statement import Stated, make_statement, tidy, wrong_name, wrong_text
-from courtbook.evidence.unfinished import settle
+from courtbook.evidence.unfinished import Shown, seal_signature, settle
 from courtbook.verify import verify
 from courtbook.work import hold_run
-
-Page = Callable[[Manifest], str]
 
 
 def default_signers(root: Path) -> Path:
@@ -41,7 +39,7 @@ def sign_run(
     key: Path,
     signers: Path | None,
     revokes: int | None = None,
-    page: Page | None = None,
+    shown: Shown | None = None,
     tell: Callable[[str], None],
 ) -> Signature:
     """Sign a sealed run.
@@ -54,8 +52,8 @@ def sign_run(
         The file that says which key belongs to whom. Who does not stand there may sign, but it counts for nothing.
     revokes : int or None
         The number of the own signature that is taken back; with ``Meaning.REVOKED`` only.
-    page : callable, optional
-        Makes the run's page for its new manifest.
+    shown : Shown, optional
+        Makes the run's page for its new manifest, and the sign-off document.
 
     Raises
     ------
@@ -68,7 +66,7 @@ def sign_run(
             Reason.BAD_FILE, "There is no run here.", where=str(folder), next_action="Name the folder of a run."
         )
     with _writing(folder), hold_run(folder):
-        run, known = _sound_run(folder, signers, page, tell)
+        run, known = _sound_run(folder, signers, shown, tell)
         stated = _state(run, known, (name, role, comment), meaning, revokes)
         words = (stated.name, stated.role, meaning, stated.comment, stated.time)
         file = f"{FOLDER}/{stated.number:02d}-{meaning.value}-{_slug(stated.name)}.json"
@@ -78,7 +76,7 @@ def sign_run(
         signed = ssh.sign(text.encode(), key)
         one = _authenticated(one, text, signed, stated, signers)
         refuse(run, known, one)  # once more, since now the key is known
-        _write(run, stated, one, (text, signed), page)
+        _write(run, stated, one, (text, signed), shown)
         if one.standing is not Standing.VALID:
             tell(f"signature {one.number} counts for nothing yet: {one.why}; the line that would vouch for it is:")
             tell(ssh.signers_line(one.name, signed))
@@ -104,7 +102,7 @@ def _slug(name: str) -> str:
 
 
 def _sound_run(
-    folder: Path, signers: Path | None, page: Page | None, tell: Callable[[str], None]
+    folder: Path, signers: Path | None, shown: Shown | None, tell: Callable[[str], None]
 ) -> tuple[Run, tuple[Signature, ...]]:
     """Return the run and its signatures, refused unless it ended, is sealed, and is what was sealed."""
     again = "Take another copy of the run; this one must not be signed."
@@ -115,7 +113,7 @@ def _sound_run(
             "Go on with 'courtbook run --resume RUN', which seals it at its end.",
         )
     try:
-        settle(folder, page, tell)
+        settle(folder, shown, tell)
         archive = read_archive(folder)
     except CourtbookError as error:
         if error.reason not in (Reason.LEDGER_BROKEN, Reason.BAD_FILE):
@@ -186,7 +184,7 @@ def _authenticated(one: Signature, text: str, signed: str, stated: Stated, signe
     return replace(one, fingerprint=key, standing=Standing.UNAUTHENTICATED if why else Standing.VALID, why=why)
 
 
-def _write(run: Run, stated: Stated, one: Signature, content: tuple[str, str], page: Page | None) -> None:
+def _write(run: Run, stated: Stated, one: Signature, content: tuple[str, str], shown: Shown | None) -> None:
     """Write a signature, put it on record and seal the run anew, in this order: settle() relies on it."""
     (run.folder / FOLDER).mkdir(exist_ok=True)
     files = dict(zip((one.file, f"{one.file}.sig"), content, strict=True))
@@ -196,4 +194,4 @@ def _write(run: Run, stated: Stated, one: Signature, content: tuple[str, str], p
     Ledger(run.folder / "ledger.jsonl").append(
         "signed", **stated.record(), key=one.fingerprint, file=one.file, files=digests
     )
-    seal(run.folder, Seal.SIGNATURE, {"verdict": run.verdict}, page)
+    seal_signature(run.folder, one.number, run.verdict, shown)

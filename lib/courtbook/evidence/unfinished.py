@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from courtbook.evidence.bundle import sha256
+from courtbook.evidence.bundle import sha256, write_once
 from courtbook.evidence.ledger import Event, Ledger
 from courtbook.evidence.manifest import Manifest, Seal, digests, page_files, read_manifests, seal
 from courtbook.evidence.signatures import FILE, FOLDER
@@ -12,16 +13,26 @@ from courtbook.evidence.signatures import FILE, FOLDER
 _TEMPORARY = r"\.{}\.[0-9a-f]{{32}}"  # the name under which write_once begins a file
 
 
-def settle(run: Path, page: Callable[[Manifest], str] | None, tell: Callable[[str], None]) -> None:
+@dataclass(frozen=True)
+class Shown:
+    """What readers see of a signature: makes the run's page of its next manifest, and the sign-off document."""
+
+    page: Callable[[Manifest], str]
+    document: Callable[[], str]
+
+
+def seal_signature(run: Path, number: int, verdict: str, shown: Shown | None) -> None:
+    """Write the document of a signature that is on record, and seal the run with it."""
+    if shown is not None:
+        write_once(run / f"sign-off-{number}.md", shown.document())
+    seal(run, Seal.SIGNATURE, {"verdict": verdict}, shown.page if shown else None)
+
+
+def settle(run: Path, shown: Shown | None, tell: Callable[[str], None]) -> None:
     """Bring a run to where no signature is half there.
 
     Only files that no manifest covers, and that signing would have written next, are touched. If there is anything
     else, nothing is, and verification says what. A signature that the ledger has is sealed: nobody's word is lost.
-
-    Parameters
-    ----------
-    page : callable or None
-        As for :func:`courtbook.evidence.manifest.seal`.
     """
     manifests = read_manifests(run)
     if not manifests:
@@ -43,15 +54,17 @@ def settle(run: Path, page: Callable[[Manifest], str] | None, tell: Callable[[st
         tell(f"cleared what a signature that was cut short left: {', '.join(left)}")
     elif _whole(run, signed, left):
         _clear(run, [name for name in left if name not in (ledger, *signed["files"])])
-        seal(run, Seal.SIGNATURE, {"verdict": manifests[-1].evidence["verdict"]}, page)
+        seal_signature(run, signed["number"], manifests[-1].evidence["verdict"], shown)
         tell(f"sealed a signature that was cut short: {signed['number']}, {signed['meaning']} by {signed['name']}")
 
 
 def _pattern(number: int, ledger: str, page: str, manifest: str, before: str) -> re.Pattern[str]:
     """Return what matches the files that the signature of a number writes, and those that it begins them under."""
     own = rf"{number:02d}-[a-z]+-[a-z0-9-]+\.json(\.sig)?"
-    flat = [_TEMPORARY.format(re.escape(name)) for name in (page, manifest, before)]
-    return re.compile("|".join([rf"{FOLDER}/({own}|{_TEMPORARY.format(own)})", *map(re.escape, (ledger, page)), *flat]))
+    document = f"sign-off-{number}.md"
+    flat = [_TEMPORARY.format(re.escape(name)) for name in (page, manifest, before, document)]
+    whole = [re.escape(name) for name in (ledger, page, document)]
+    return re.compile("|".join([rf"{FOLDER}/({own}|{_TEMPORARY.format(own)})", *whole, *flat]))
 
 
 def _whole(run: Path, signed: Event, left: list[str]) -> bool:
