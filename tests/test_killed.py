@@ -1,5 +1,6 @@
 """A run that is killed in each of its steps: what its archive says then, closed and resumed, and at the end."""
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from courtbook.errors import CourtbookError, ExitCode
 from courtbook.evidence.ledger import Event
 from courtbook.evidence.record import read_run
 from courtbook.verify import verify
+from made_run import rewrite
 from small_run import ROOT, Small
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
@@ -84,3 +86,39 @@ def test_a_run_that_is_killed_in_every_step_tells_the_truth_each_time(
     print("\n" + "\n".join(lines))  # noqa: T201 - the table is what CI shows
     with pytest.raises(CourtbookError, match="has ended and is sealed"):
         close_run(small.only_run)
+
+
+@pytest.mark.parametrize("ending", ["resume", "close"])
+def test_a_run_that_is_killed_before_its_seal_is_sealed_as_what_it_is(
+    prepared: dict[str, Small], tmp_path: Path, ending: str
+) -> None:
+    small = Small.make(tmp_path, warehouse=prepared["complete"].warehouse, more="last_step: preflight")
+    done = small.here("run", small.params, "--runs-dir", str(small.runs))
+    assert done.returncode == 0, done.stderr
+    run = small.only_run
+    for name in ("manifest.json", "index.html"):
+        (run / name).unlink()
+    assert any("never sealed" in line for line in said(run))
+    give = ("run", "--resume") if ending == "resume" else ("close",)
+    done = small.here(*give, run.name, "--runs-dir", str(small.runs))
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = verify(run, None)
+    assert (told.verdict, [item.what for item in told.findings]) == ("GO", [])
+
+
+def test_a_run_that_is_killed_between_two_steps_is_closed_as_interrupted(
+    prepared: dict[str, Small], tmp_path: Path
+) -> None:
+    small = Small.make(tmp_path, warehouse=prepared["complete"].warehouse, more="last_step: preflight")
+    assert small.here("run", small.params, "--runs-dir", str(small.runs)).returncode == 0
+    run = small.only_run
+    for name in ("manifest.json", "index.html"):
+        (run / name).unlink()
+    text = (run / "ledger.jsonl").read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    del events[-1]  # its end; and there was one more step to do
+    events[0]["data"]["steps"].append("phase3_backfill")
+    rewrite(run, events)
+    close_run(run)
+    told = verify(run, None)
+    assert (told.verdict, [item.what for item in told.findings]) == ("INTERRUPTED", [])

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from courtbook.evidence.ledger import Ledger, _digest, canonical_json
+from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import Seal, read_manifest, seal
 from courtbook.verify import verify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_run import check, load, make_run
+from made_run import check, load, make_run, rewrite
 
 FAILED = check("keys", status="FAIL", value=0.5, numerator=50.0)
 OVERRIDE = {"gate": "phase3", "by": "Ann Boss", "reason": "the model is due"}
@@ -252,16 +252,10 @@ def test_a_verdict_that_does_not_follow_from_the_numbers_is_found(
 
 
 def _rewrite(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change events and compute the whole chain of hashes anew: what somebody does who wrote the library."""
     events = [dict(event) for event in Ledger(run / "ledger.jsonl").events()]
-    text, previous = "", "0" * 64
     for event in events:
-        del event["hash"]
         change(event)
-        event["previous"] = previous
-        previous = _digest(event)
-        text += canonical_json({**event, "hash": previous}) + "\n"
-    (run / "ledger.jsonl").write_text(text)
+    rewrite(run, events)
     reseal(run)
 
 
@@ -281,7 +275,7 @@ def _rewrite(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
         ),
         ("run_started", {"operator": "x", "params": "0" * 64}, "digest"),
         ("attempt_ended", {"verdict": "NO-GO"}, "the ledger NO-GO"),
-        ("run_ended", {"verdict": "NO-GO"}, "the run ended as NO-GO, its last step as GO"),
+        ("run_ended", {"verdict": "NO-GO"}, "the run ended as NO-GO, its steps amount to GO"),
         ("gate", {"results": {"keys": "PASS"}}, "not those that the ledger has"),
     ],
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from courtbook.catalog import load_catalog
-from courtbook.checks.result import Verdict
 from courtbook.errors import CourtbookError, Reason
 from courtbook.evidence.bundle import json_text, new_run, write_once
 from courtbook.evidence.ledger import Ledger
@@ -23,6 +22,7 @@ from courtbook.evidence.unfinished import Shown
 from courtbook.fingerprint import Fingerprint, differences, read_fingerprints
 from courtbook.params import Params
 from courtbook.params_file import load_params, project_root, secrets_of
+from courtbook.rejudge import run_verdict
 from courtbook.sign_off import default_signers
 from courtbook.step import RUN_PARAMS
 from courtbook.warehouse.opening import open_warehouse
@@ -125,8 +125,8 @@ def make_shown(folder: Path, signers: Path | None) -> Shown:
     return Shown(make_page(folder, signers), document)
 
 
-def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger, verdict: Verdict, *, steps: int) -> Sealed:
-    """Put the end of a run on record, write its documents, look for secrets in it, and seal it.
+def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger) -> Sealed:
+    """Put the end of a run on record as what its steps amount to, write its documents, and seal it.
 
     What cannot be had at the end, such as fingerprints of a warehouse that is gone, is named in the manifest instead:
     a run that failed is sealed like any other.
@@ -139,7 +139,8 @@ def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger, verdict: 
         tables["after"] = _totals(after)
     except CourtbookError as error:
         notes.append(f"no fingerprints of the tables at the end: {error}")
-    ledger.append("run_ended", verdict=verdict.value, steps=steps)
+    verdict = run_verdict(read_run(folder))
+    ledger.append("run_ended", verdict=verdict.value)
     try:
         _write_documents(folder)
     except (CourtbookError, OSError, ValueError, LookupError, TypeError) as error:

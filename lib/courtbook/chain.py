@@ -39,14 +39,16 @@ class RunOutcome:
     sealed: Sealed
 
     @property
-    def exit_code(self) -> ExitCode:
-        """The exit status of the whole run: that of its last step."""
-        return self.steps[-1].exit_code
+    def verdict(self) -> Verdict:
+        """The verdict of the whole run."""
+        return Verdict(self.sealed.manifest.evidence["verdict"])
 
     @property
-    def verdict(self) -> Verdict:
-        """The verdict of the whole run: that of its last step."""
-        return self.steps[-1].verdict
+    def exit_code(self) -> ExitCode:
+        """The exit status of the whole run: that of its last step, if one was run."""
+        if self.steps:
+            return self.steps[-1].exit_code
+        return ExitCode.GO if self.verdict is Verdict.GO else ExitCode.NO_GO
 
 
 def notebooks_folder(root: Path) -> Path:
@@ -116,6 +118,8 @@ def resume_chain(folder: Path, *, tell: Tell, watch: Watch | None = None) -> Run
         close_open_attempts(folder, ledger, root)
         last = {data["step"]: data["verdict"] for data in ledger.data("attempt_ended")}
         left = [number for number, step in enumerate(steps) if last.get(step.name) not in GOING_ON]
+        if not left and not _is_sealed(folder):  # it was killed when all was done but this
+            return RunOutcome(folder, params, (), seal_run(folder, params, root, ledger))
         if not left:
             raise ParameterError(
                 "Every step of this run has ended in GO.", where=str(folder), next_action="Start a new run if need be."
@@ -136,7 +140,7 @@ def close_run(folder: Path) -> None:
     params, root = load_params(folder / RUN_PARAMS), project_root(folder)
     with hold_run(folder):
         ledger = Ledger(folder / "ledger.jsonl")
-        if ledger.last("run_started") is None or len(manifest_files(folder)) == len(ledger_files(folder)):
+        if ledger.last("run_started") is None or _is_sealed(folder):
             raise ParameterError(
                 "This run has ended and is sealed, or was never started by 'courtbook run'.",
                 where=str(folder),
@@ -144,7 +148,11 @@ def close_run(folder: Path) -> None:
             )
         _wait_for_kernels(ledger, folder)
         close_open_attempts(folder, ledger, root)
-        seal_run(folder, params, root, ledger, Verdict.INTERRUPTED, steps=len(ledger.data("attempt_ended")))
+        seal_run(folder, params, root, ledger)
+
+
+def _is_sealed(folder: Path) -> bool:
+    return len(manifest_files(folder)) == len(ledger_files(folder))
 
 
 def close_open_attempts(folder: Path, ledger: Ledger, root: Path) -> None:
@@ -197,7 +205,6 @@ class Chain:
         """Run steps until one does not end in GO, and seal the run, however it ends."""
         outcomes: list[StepOutcome] = []
         pages: list[Future[None]] = []
-        verdict = Verdict.INTERRUPTED
         with ThreadPoolExecutor(max_workers=1) as exporter:  # a page is made while the next step runs
             try:
                 for step in steps:
@@ -209,11 +216,10 @@ class Chain:
                     )
                     if outcome.verdict.value not in GOING_ON:
                         break
-                verdict = outcomes[-1].verdict
             finally:
                 wait(pages)
                 (self.folder / STOP_FILE).unlink(missing_ok=True)  # whoever put it there has what he wanted
-                sealed = seal_run(self.folder, self.params, self.root, self.ledger, verdict, steps=len(outcomes))
+                sealed = seal_run(self.folder, self.params, self.root, self.ledger)
         for page in pages:
             page.result()
         return RunOutcome(self.folder, self.params, tuple(outcomes), sealed)

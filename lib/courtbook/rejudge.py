@@ -11,6 +11,16 @@ from courtbook.evidence.record import Attempt, Finding, Run
 from courtbook.gates import GOING_ON
 
 
+def run_verdict(run: Run) -> Verdict:
+    """Return what the attempts of a run amount to: the last one's verdict; INTERRUPTED if steps are left after GO."""
+    last = {item.step: item.verdict for item in run.attempts}
+    if not run.attempts:
+        return Verdict.INTERRUPTED
+    said = Verdict(run.attempts[-1].verdict)
+    left = [name for name in run.data("run_started")[0]["steps"] if last.get(name) not in GOING_ON]
+    return Verdict.INTERRUPTED if left and said.value in GOING_ON else said
+
+
 @dataclass(frozen=True)
 class _Check:
     id: str

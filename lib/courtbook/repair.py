@@ -70,6 +70,6 @@ def repair(params: Params, table: str, dates: str, runs: Path, show: Show | None
         finally:
             if step is not None and (step.attempt / "result.json").exists():
                 verdict, why = step.verdict()
-            seal_run(folder, params, project_root(folder), ledger, verdict, steps=1)
+            seal_run(folder, params, project_root(folder), ledger)
     tasks = (*(plan.tasks if plan else ()), *later)
     return Repair(folder, verdict, why, tasks if verdict is Verdict.GO else ())

@@ -16,7 +16,7 @@ from courtbook.evidence.manifest import Manifest, Seal, digests, read_manifest
 from courtbook.evidence.record import Attempt, Finding, Run, read_run
 from courtbook.evidence.signatures import Signature, SignOff, Standing, read_signatures, sign_off
 from courtbook.gates import GOING_ON
-from courtbook.rejudge import result_findings
+from courtbook.rejudge import result_findings, run_verdict
 
 T = TypeVar("T")
 # Standings that take nothing away from the archive: they are shown, with their reason.
@@ -209,11 +209,10 @@ def _notebook(attempt: Attempt, where: str, start: Mapping[str, Any], end: Mappi
 
 
 def _verdict(run: Run) -> Iterator[Finding]:
-    """Compare the verdict of the run with that of its last step, and of its seal."""
-    last = run.attempts[-1].verdict if run.attempts else Verdict.INTERRUPTED.value
-    expected = last if run.ended is None or run.data("attempt_started") else run.verdict
-    if run.ended is not None and run.verdict != expected:
-        yield Finding("ledger.jsonl", f"the run ended as {run.verdict}, its last step as {last}")
+    """Compare the verdict of the run with those of its steps, and with its seal."""
+    due = run_verdict(run).value
+    if run.ended is not None and run.verdict != due:
+        yield Finding("ledger.jsonl", f"the run ended as {run.verdict}, its steps amount to {due}")
     seals = [item for item in run.manifests if item.kind is Seal.RUN]
     if seals and run.ended is not None and seals[-1].evidence["verdict"] != run.verdict:
         yield Finding(seals[-1].path.name, f"it says {seals[-1].evidence['verdict']}, the ledger {run.verdict}")
