@@ -157,6 +157,13 @@ def test_two_runs_are_compared_in_the_terminal_and_as_a_page(runs: Path, tmp_pat
     assert again.returncode == 2, "nothing is overwritten"
 
 
+@pytest.mark.parametrize("command", [("close",), ("publish", "--to", "file:///elsewhere")])
+def test_what_is_published_is_not_changed(command: tuple[str, ...]) -> None:
+    done = give(command[0], "gs://bucket/runs/some", *command[1:])
+    assert done.returncode == 2
+    assert "needs the run's own folder" in done.stderr
+
+
 def test_a_sealed_run_cannot_be_closed(runs: Path) -> None:
     done = give("close", NAME, "--runs-dir", runs)
     assert done.returncode == 2

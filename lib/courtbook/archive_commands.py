@@ -13,7 +13,8 @@ from courtbook.errors import CourtbookError, ExitCode, ParameterError, Reason
 from courtbook.options import AsJson, RunsDir, note, runs_of
 from courtbook.params_file import project_root
 
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="a run: its name, its folder, or an address of it")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="a run, by its name or folder")]
+AnyRun = Annotated[str, typer.Argument(metavar="RUN", help="a run, by its name, folder or address (gs://...)")]
 Signers = Annotated[
     Path | None,
     typer.Option("--signers", metavar="FILE", help="who owns which key; by default params/allowed_signers"),
@@ -21,8 +22,13 @@ Signers = Annotated[
 
 
 def _find(name: str, runs_dir: str | None) -> Path:
+    """Return the folder of a run that is going to be changed, or handed on: its own, not a copy."""
+    from courtbook.evidence.publish import is_url
     from courtbook.status import find_run
 
+    if is_url(name):
+        hint = "Give its name or folder; what is published is not changed any more."
+        raise ParameterError("This needs the run's own folder, not an address.", where=name, next_action=hint)
     return find_run(runs_of("", runs_dir), name)
 
 
@@ -49,7 +55,7 @@ def _signers(given: Path | None, run: Path) -> Path | None:
 
 
 def verify(
-    name: RunName = "",
+    name: AnyRun = "",
     signers: Signers = None,
     against_warehouse: Annotated[
         bool, typer.Option("--against-warehouse", help="also compare today's tables with those at the run's end")
@@ -118,7 +124,7 @@ def sign(
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="RUN_A", help="a run")],
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help="a run, by its name, folder or address")],
     second: Annotated[str, typer.Argument(metavar="RUN_B", help="another run")],
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write a page instead")] = None,
     runs_dir: RunsDir = None,

@@ -93,12 +93,7 @@ def check(
     raise typer.Exit(int(ExitCode.GO if audit.verdict is Verdict.GO else ExitCode.NO_GO))
 
 
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    *(commands.prepare, commands.load, commands.rehearse),
-    *(archive_commands.verify, archive_commands.sign, archive_commands.diff),
-    *(archive_commands.close, archive_commands.publish),
-)
-for _command in _COMMANDS:
+for _command in (commands.prepare, commands.load, commands.rehearse):
     app.command()(_command)
 
 
@@ -247,6 +242,17 @@ def stop(
         raise ParameterError(f"This run is not going, it is {state.value}.", where=folder.name, next_action=next_action)
     (folder / STOP_FILE).touch()
     typer.echo(f"asked {folder.name} to stop; 'courtbook status' shows when it has")
+
+
+_ARCHIVE: tuple[Callable[..., None], ...] = (
+    archive_commands.verify,
+    archive_commands.sign,
+    archive_commands.diff,
+    archive_commands.publish,
+    archive_commands.close,
+)
+for _order in _ARCHIVE:
+    app.command()(_order)
 
 
 def _guarded(command: Callable[[], Any]) -> int:
