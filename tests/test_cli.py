@@ -16,17 +16,24 @@ from small_run import ROOT, Small
 pytestmark = pytest.mark.xdist_group("cli")
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
+@pytest.fixture
+def small(prepared):
     """A prepared small project; tests only read it."""
-    project = Small.make(tmp_path_factory.mktemp("cli"))
-    done = project.courtbook("prepare", project.params)
-    assert done.returncode == 0, done.stderr
-    return project
+    return prepared["incident"]
+
+
+@pytest.fixture
+def complete(prepared):
+    """A small project in which nothing is missing; tests only read it."""
+    return prepared["complete"]
 
 
 def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def run(small, *arguments):
+    return small.here("run", small.params, "--runs-dir", str(small.runs), *arguments)
 
 
 def expect_one_line(done, code, *words):
@@ -60,13 +67,13 @@ BAD_SETTINGS = [
 @pytest.mark.parametrize(("setting", "words"), BAD_SETTINGS, ids=[setting for setting, _ in BAD_SETTINGS])
 def test_wrong_parameters_are_refused_before_anything_is_written(small, setting, words):
     before = files(small.folder)
-    expect_one_line(small.run("--set", setting), 2, *words)
+    expect_one_line(run(small, "--set", setting), 2, *words)
     assert files(small.folder) == before
 
 
 def test_range_without_games_is_refused(small):
     before = files(small.folder)
-    done = small.run("--set", "range.start=2024-08-01", "--set", "range.end=2024-08-31")
+    done = run(small, "--set", "range.start=2024-08-01", "--set", "range.end=2024-08-31")
     expect_one_line(done, 2, "No game that counts", "2024-08-01 to 2024-08-31")
     assert files(small.folder) == before
 
@@ -83,7 +90,7 @@ def test_range_without_games_is_refused(small):
 def test_a_params_file_that_is_none(small, tmp_path, text, words):
     file = tmp_path / "wrong.yaml"
     file.write_text(text)
-    expect_one_line(small.courtbook("run", str(file), "--runs-dir", str(tmp_path / "runs")), 2, str(file), *words)
+    expect_one_line(small.here("run", str(file), "--runs-dir", str(tmp_path / "runs")), 2, str(file), *words)
     assert files(tmp_path) == ["wrong.yaml"]
 
 
@@ -94,7 +101,7 @@ def test_a_params_file_that_is_not_there(small):
 def test_a_missing_warehouse_names_the_file_and_the_command_that_builds_it(small, tmp_path):
     path = tmp_path / "nowhere.duckdb"
     for command in ("coverage", "check", "plan", "run"):
-        done = small.courtbook(command, small.params, "--set", f"warehouse.path={path}", "--set", "source=null")
+        done = small.here(command, small.params, "--set", f"warehouse.path={path}", "--set", "source=null")
         expect_one_line(done, 3, str(path), "does not exist", "courtbook prepare")
     assert files(tmp_path) == []
 
@@ -107,8 +114,9 @@ def test_a_corrupted_warehouse_is_named(small, tmp_path):
     assert files(tmp_path) == ["broken.duckdb"]
 
 
-def test_a_locked_warehouse_is_refused_and_its_holder_named(small):
-    path = small.folder / "small.duckdb"
+def test_a_locked_warehouse_is_refused_and_its_holder_named(small, tmp_path):
+    small = Small.make(tmp_path, warehouse=small.warehouse)
+    path = small.warehouse
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -117,13 +125,13 @@ def test_a_locked_warehouse_is_refused_and_its_holder_named(small):
         assert holder.stdout.readline() == "held\n"
         before = files(small.folder)
         at_once = ("--set", "warehouse.lock_wait=0")
-        others = (small.courtbook(name, small.params, *at_once) for name in ("coverage", "check", "plan"))
-        for done in (small.run(*at_once), *others):
+        others = (small.here(name, small.params, *at_once) for name in ("coverage", "check", "plan"))
+        for done in (run(small, *at_once), *others):
             expect_one_line(done, 5, str(path), f"PID {holder.pid}")
         assert files(small.folder) == before
     finally:
         holder.communicate()
-    assert small.courtbook("coverage", small.params).returncode == 0
+    assert small.here("coverage", small.params).returncode == 0
 
 
 def test_check_says_no_go_over_the_incident_and_names_tables_causes_and_repair(small):
@@ -140,7 +148,7 @@ def test_check_says_no_go_over_the_incident_and_names_tables_causes_and_repair(s
 
 
 def test_check_as_json_holds_every_declared_check_with_all_that_it_rests_on(small):
-    done = small.courtbook("check", small.params, "--json")
+    done = small.here("check", small.params, "--json")
     assert done.returncode == 1
     told = json.loads(done.stdout)
     results = {item["id"]: item for gate in told["gates"] for item in gate["results"]}
@@ -160,14 +168,6 @@ def test_check_as_json_holds_every_declared_check_with_all_that_it_rests_on(smal
     assert results["duplicates.player_game_summary"]["job"] == results["usage_rate"]["job"] != ""
 
 
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory):
-    """A small project in which nothing is missing; tests only read it."""
-    project = Small.make(tmp_path_factory.mktemp("complete"), state="complete")
-    assert project.courtbook("prepare", project.params).returncode == 0
-    return project
-
-
 def test_check_is_go_over_a_complete_warehouse(complete):
     done = complete.courtbook("check", complete.params)
     assert done.returncode == 0, done.stdout
@@ -175,7 +175,7 @@ def test_check_is_go_over_a_complete_warehouse(complete):
 
 
 def test_rehearse_lists_the_faults(small):
-    done = small.courtbook("rehearse")
+    done = small.here("rehearse")
     assert done.returncode == 0
     for name in load_faults():
         assert re.search(rf"^{name} ", done.stdout, re.MULTILINE)
@@ -184,21 +184,21 @@ def test_rehearse_lists_the_faults(small):
 def test_rehearse_damages_a_copy_only_and_shows_which_checks_notice(complete, tmp_path):
     digest = sha256(complete.folder / "small.duckdb")
     kept = tmp_path / "damaged.duckdb"
-    done = complete.courtbook("rehearse", "minutes_null", "--params", complete.params, "--keep", str(kept))
+    done = complete.here("rehearse", "minutes_null", "--params", complete.params, "--keep", str(kept))
     assert "minutes_played FAIL" in done.stdout
     assert sha256(complete.folder / "small.duckdb") == digest
-    again = complete.courtbook("check", complete.params, "--set", f"warehouse.path={kept}", "--phase", "3")
+    again = complete.here("check", complete.params, "--set", f"warehouse.path={kept}", "--phase", "3")
     assert again.returncode == 1
     assert "minutes_played" in again.stdout
 
 
 def test_rehearse_refuses_what_it_does_not_know(complete):
-    expect_one_line(complete.courtbook("rehearse", "minutes_nul"), 2, "did you mean 'minutes_null'?")
+    expect_one_line(complete.here("rehearse", "minutes_nul"), 2, "did you mean 'minutes_null'?")
 
 
 def test_check_can_look_at_preflight_alone_and_refuses_other_phases(small):
-    assert small.courtbook("check", small.params, "--phase", "preflight").returncode == 0
-    expect_one_line(small.courtbook("check", small.params, "--phase", "5"), 2, "--phase 5", "preflight, 3, 4, ml")
+    assert small.here("check", small.params, "--phase", "preflight").returncode == 0
+    expect_one_line(small.here("check", small.params, "--phase", "5"), 2, "--phase 5", "preflight, 3, 4, ml")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_check_can_look_at_preflight_alone_and_refuses_other_phases(small):
     ],
 )
 def test_options_that_name_nothing_or_nobody_are_refused(small, setting, words):
-    done = small.courtbook("check", small.params, "--set", setting)
+    done = small.here("check", small.params, "--set", setting)
     assert done.returncode == 2, done.stdout
     for word in words:
         assert word in done.stderr
@@ -233,15 +233,16 @@ def test_debug_shows_where(small):
     assert done.stderr.strip().splitlines()[-1].startswith("error: ")
 
 
-def test_prepare_leaves_an_existing_warehouse_alone_unless_told(small):
-    path = small.folder / "small.duckdb"
+def test_prepare_leaves_an_existing_warehouse_alone_unless_told(small, tmp_path):
+    small = Small.make(tmp_path, warehouse=small.warehouse)
+    path = small.warehouse
     before = path.stat().st_mtime_ns
-    done = small.courtbook("prepare", small.params)
+    done = small.here("prepare", small.params)
     assert done.returncode == 0
     assert "exists already" in done.stdout
     assert path.stat().st_mtime_ns == before
     time.sleep(0.01)
-    assert small.courtbook("prepare", small.params, "--fresh").returncode == 0
+    assert small.here("prepare", small.params, "--fresh").returncode == 0
     assert path.stat().st_mtime_ns != before
 
 
@@ -249,9 +250,10 @@ def test_what_a_warehouse_holds_does_not_depend_on_the_range_of_the_run_that_bui
     path = tmp_path / "narrow.duckdb"
     settings = ["--set", f"warehouse.path={path}"]
     narrow = [*settings, "--set", "range.end=2024-11-05"]
-    assert small.courtbook("prepare", small.params, *narrow).returncode == 0
-    done = small.courtbook("coverage", small.params, *settings, "--json")
-    assert json.loads(done.stdout) == list(small.coverage().values())
+    assert small.here("prepare", small.params, *narrow).returncode == 0
+    built, whole = (small.here("coverage", small.params, *more, "--json") for more in (settings, []))
+    assert built.returncode == 0, built.stderr
+    assert json.loads(built.stdout) == json.loads(whole.stdout)
 
 
 def test_load_refuses_bad_files_with_every_problem_and_loads_nothing(small, tmp_path):
@@ -259,7 +261,7 @@ def test_load_refuses_bad_files_with_every_problem_and_loads_nothing(small, tmp_
     folder.mkdir()
     (folder / "games.csv").write_text("game_id,game_date\n22100001,2021-10-19\n")
     target = tmp_path / "loaded.duckdb"
-    done = small.courtbook("load", str(folder), "--warehouse", str(target))
+    done = small.here("load", str(folder), "--warehouse", str(target))
     assert done.returncode == 2
     assert "games.csv" in done.stderr
     assert "season_type" in done.stderr
@@ -273,13 +275,13 @@ def test_load_fills_raw_tables_and_a_run_takes_it_from_there(small, tmp_path):
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}")
     target = tmp_path / "loaded.duckdb"
-    done = small.courtbook("load", str(folder), "--warehouse", str(target))
+    done = small.here("load", str(folder), "--warehouse", str(target))
     assert done.returncode == 0, done.stderr
     assert "nbac_gamebook_player_stats 140,685" in done.stdout
     with duckdb.connect(str(target), read_only=True) as connection:
         assert connection.execute("SELECT COUNT(*) FROM nba_raw.nbac_schedule").fetchone() == (6774,)
     settings = ["--set", f"warehouse.path={target}", "--set", "source=null"]
-    assert small.courtbook("coverage", "params/real.yaml", *settings).returncode == 0
+    assert small.here("coverage", "params/real.yaml", *settings).returncode == 0
 
 
 def test_help_names_every_command(small):

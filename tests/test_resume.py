@@ -267,7 +267,11 @@ FAULTS = {
     "kill -9 of the kernel": Fault(
         "half", ONLY_4, dates_of(CACHE), 2, kill_kernel, *ENGINE_FAILED, at="phase4_backfill"
     ),
-    "courtbook stop": Fault("half", ONLY_4, opened("phase4_backfill"), 1, stop, *ASKED, at="phase4_backfill"),
+    # Small pieces: two commands are given while it works, and each has to begin first.
+    "courtbook stop": Fault(
+        "half", (*ONLY_4, "--set", "backfill.dates_per_batch=2"), opened("phase4_backfill"), 1, stop, *ASKED,
+        at="phase4_backfill",
+    ),
     "Ctrl-C": Fault("half", ONLY_4, dates_of(CACHE), 2, interrupt, *ASKED, at="phase4_backfill"),
     "a table is held": Fault(
         "half", ONLY_4, opened("phase4_backfill"), 1, nothing, 5, RunState.INTERRUPTED, at="phase4_backfill"
@@ -315,7 +319,7 @@ def suffer(name: str, fault: Fault, folder: Path, warehouse: Path) -> Outcome:
         if name == "a table is held":
             lock = open_warehouse(small.read()).locks / f"{CACHE}.lock"
             held.enter_context(hold(lock, {"run": "another one"}, CACHE, Reason.TABLE_HELD))
-        run = small.start(*fault.steps, *PIECES)
+        run = small.start(*PIECES, *fault.steps)
         try:
             small.wait_for(run, fault.when, fault.count)
             notes = fault.act(small, run) or {}

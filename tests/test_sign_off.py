@@ -48,6 +48,7 @@ class Desk:
             "role": "engineer",
             "key": self.keys.get(name),
             "signers": self.signers,
+            "shown": SHOWN,
             "tell": print,
             "folder": self.run,
         }
@@ -185,20 +186,20 @@ REFUSALS: list[tuple[str, Arrange, tuple[str, str], dict[str, Any], str]] = [
     ("the manifest was changed", changed("manifest.json", "{", "["), EXECUTES, {}, "does not verify"),
     ("a file was added", added, REVIEWS, {}, "does not verify"),
     ("a signature was changed", changed_signature, REVIEWS, {}, "does not verify"),
-    ("operator reviews", executed, (OLGA, "reviewed"), {}, "operated this run"),
+    ("operator reviews", executed, (OLGA, "reviewed"), {}, "who operates a run"),
     (
         "operator approves, spelled otherwise",
         executed,
         ("OLGA  operator ", "approved"),
         {"key": "ALAN"},
-        "operated this run",
+        "who operates a run",
     ),
-    ("executor reviews", executed, (OTHER, "reviewed"), {}, "same name"),
-    ("executor approves with another key", same_name, (OTHER.upper(), "approved"), {}, "same name"),
-    ("executor approves under another name", same_key, APPROVES, {}, "same key"),
-    ("executor nobody vouches for approves", unvouched_executor, (OTHER, "approved"), {}, "same name"),
-    ("executor takes it back and approves", revoked, (OTHER, "approved"), {}, "same name"),
-    ("executor of what was resumed approves", resealed, (OTHER, "approved"), {}, "same name"),
+    ("executor reviews", executed, (OTHER, "reviewed"), {}, "same name or key"),
+    ("executor approves with another key", same_name, (OTHER.upper(), "approved"), {}, "same name or key"),
+    ("executor approves under another name", same_key, APPROVES, {}, "same name or key"),
+    ("executor nobody vouches for approves", unvouched_executor, (OTHER, "approved"), {}, "same name or key"),
+    ("executor takes it back and approves", revoked, (OTHER, "approved"), {}, "same name or key"),
+    ("executor of what was resumed approves", resealed, (OTHER, "approved"), {}, "same name or key"),
     ("reviewer executes", first((OLGA, "executed"), (RITA, "reviewed")), (RITA, "executed"), {}, "has reviewed"),
     ("approver executes", first((OLGA, "executed"), (RITA, "approved")), (RITA, "executed"), {}, "has approved"),
     ("review before execution", nothing, REVIEWS, {}, "Nobody has signed yet"),
@@ -233,16 +234,16 @@ REFUSALS: list[tuple[str, Arrange, tuple[str, str], dict[str, Any], str]] = [
     ("approval with a warning", checks(check("a"), WARN), APPROVES, {}, "nobody waived it"),
     ("approval of nothing", unchecked, APPROVES, {}, "no check was made"),
     ("approval of what was rejected", rejected, APPROVES, {}, "the wrong season"),
-    ("no name", nothing, (" ", "executed"), {"key": "OLGA"}, "name cannot be signed: it is empty"),
-    ("no role", nothing, EXECUTES, {"role": ""}, "role cannot be signed: it is empty"),
+    ("no name", nothing, (" ", "executed"), {"key": "OLGA"}, "the name is empty"),
+    ("no role", nothing, EXECUTES, {"role": ""}, "the role is empty"),
     (
         "rejection without a comment",
         nothing,
         (OLGA, "rejected"),
         {"comment": " "},
-        "comment cannot be signed: it is empty",
+        "the comment is empty",
     ),
-    ("revocation without a comment", executed, TAKES_BACK, {"comment": "", "revokes": 1}, "comment cannot be signed"),
+    ("revocation without a comment", executed, TAKES_BACK, {"comment": "", "revokes": 1}, "the comment is empty"),
     ("line break in a name", nothing, ("Olga\nOperator", "executed"), {"key": "OLGA"}, "line break"),
     ("line break in a comment", nothing, EXECUTES, {"comment": "a\n\nAPPROVED"}, "line break"),
     ("escape sequence in a role", nothing, EXECUTES, {"role": "\x1b[2Jboss"}, "U+001B"),
@@ -255,10 +256,10 @@ REFUSALS: list[tuple[str, Arrange, tuple[str, str], dict[str, Any], str]] = [
     ("the same twice, another key", same_name, (OTHER.upper(), "executed"), {}, "signed this already"),
     ("the same twice, another name", same_key, (RITA, "executed"), {}, "signed this already"),
     ("revocation of nothing", executed, TAKES_BACK, {"revokes": 7}, "no signature 7"),
-    ("revocation of none named", executed, TAKES_BACK, {}, "is not said"),
-    ("revocation of what is revoked", revoked, TAKES_BACK, {"revokes": 1}, "is revoked"),
-    ("revocation of a revocation", revoked, TAKES_BACK, {"revokes": 2}, "revocation stays"),
-    ("revocation of what is void", resealed, TAKES_BACK, {"revokes": 1}, "is void"),
+    ("revocation of none named", executed, TAKES_BACK, {}, "a revocation names"),
+    ("revocation of what is revoked", revoked, TAKES_BACK, {"revokes": 1}, "it is revoked"),
+    ("revocation of a revocation", revoked, TAKES_BACK, {"revokes": 2}, "A revocation stays"),
+    ("revocation of what is void", resealed, TAKES_BACK, {"revokes": 1}, "it is void"),
     ("revocation of somebody else's", rejected, (RITA, "revoked"), {"revokes": 2}, f"is that of {ALAN}"),
     (
         "revocation under a borrowed name",
@@ -267,7 +268,7 @@ REFUSALS: list[tuple[str, Arrange, tuple[str, str], dict[str, Any], str]] = [
         {"revokes": 2, "key": "RITA"},
         f"is that of {ALAN}",
     ),
-    ("a meaning and a revocation", executed, REVIEWS, {"revokes": 1}, "gives no other meaning"),
+    ("a meaning and a revocation", executed, REVIEWS, {"revokes": 1}, "no other meaning does"),
 ]
 
 
@@ -305,12 +306,6 @@ def test_nothing_is_signed_while_the_run_goes_on_by_whatever_path(desk: Desk) ->
         desk.sign(OLGA, "executed", folder=latest)
     assert caught.value.reason is Reason.RUN_HELD
     assert desk.sign(OLGA, "executed", folder=latest).standing is Standing.VALID
-
-
-def test_what_is_no_run_is_not_signed_and_gets_no_lock(desk: Desk, tmp_path: Path) -> None:
-    with pytest.raises(CourtbookError, match="no run here"):
-        desk.sign(OLGA, "executed", folder=tmp_path / "nowhere" / "run")
-    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_clock_before_the_seal_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -433,7 +428,7 @@ def cut(desk: Desk, number: int, how: str) -> int:
     status = 99
     try:
         sys.addaudithook(hook)
-        desk.sign(RITA, "approved", shown=SHOWN)
+        desk.sign(RITA, "approved")
         status = 0 if count < number else 3  # a fault that did no harm: there was nothing to make room for
     except CourtbookError as error:
         status = int(error.exit_code)
@@ -457,7 +452,7 @@ def test_a_signature_that_is_cut_short_anywhere_is_cleared_or_finished(desk: Des
         assert ended == ends
         told: list[str] = []
         try:  # again
-            desk.sign(RITA, "approved", shown=SHOWN, tell=told.append)
+            desk.sign(RITA, "approved", tell=told.append)
         except CourtbookError as error:
             assert "signed this already" in error.what  # it was on record, and counts
         seen |= {" ".join(line.split()[:2]) for line in told}

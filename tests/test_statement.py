@@ -250,6 +250,11 @@ for _table in CATALOG.tables.values():
         ),
         VALUES,
     )
+    _dated_one = _table.date_column in _table.columns
+    STATEMENTS[f"fingerprint.sql/{_table.name}"] = (
+        render("nba", "fingerprint.sql", table=_table, columns=_table.columns, dated=_dated_one),
+        {"first_date": date(2024, 1, 1), "last_date": date(2024, 6, 1)} if _dated_one else {},
+    )
 for _check in CATALOG.checks:
     if _check.sql:
         STATEMENTS[f"check/{_check.id}"] = (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from courtbook.backfill.process import born
 from courtbook.catalog import Step
 from courtbook.checks.result import Verdict
 from courtbook.errors import ExitCode
@@ -117,6 +118,7 @@ class Attempts:
                 start_new_session=True,
                 env=_child_environment(attempt),
             )
+            self._put("notebook_started", attempt, process=child.pid, born=born(child.pid))
             try:
                 watchdog = Watchdog(limits, psutil.Process(child.pid))
                 while child.poll() is None:

@@ -114,7 +114,7 @@ def resume_chain(folder: Path, *, tell: Tell, watch: Watch | None = None) -> Run
                 where=str(folder),
                 next_action="Open its notebooks again, or start a run.",
             )
-        _wait_for_kernels(ledger, folder)
+        _wait_for_notebooks(ledger, folder)
         close_open_attempts(folder, ledger, root)
         last = {data["step"]: data["verdict"] for data in ledger.data("attempt_ended")}
         left = [number for number, step in enumerate(steps) if last.get(step.name) not in GOING_ON]
@@ -146,7 +146,7 @@ def close_run(folder: Path) -> None:
                 where=str(folder),
                 next_action="'courtbook verify' looks at a sealed run.",
             )
-        _wait_for_kernels(ledger, folder)
+        _wait_for_notebooks(ledger, folder)
         close_open_attempts(folder, ledger, root)
         seal_run(folder, params, root, ledger)
 
@@ -174,12 +174,15 @@ def close_open_attempts(folder: Path, ledger: Ledger, root: Path) -> None:
             _export(notebook, verdict, why)
 
 
-def _wait_for_kernels(ledger: Ledger, folder: Path) -> None:
+def _wait_for_notebooks(ledger: Ledger, folder: Path) -> None:
     """Wait for notebooks that outlived the runbook: they notice within seconds that it is gone, and end."""
-    opened = [event for event in ledger.events() if event["kind"] == "step_opened"]
-    here = [(e["process"], e["data"]["born"]) for e in opened if e["host"] == socket.gethostname()]
+    events = [event for event in ledger.events() if event["host"] == socket.gethostname()]
+    if events and events[-1]["kind"] == "attempt_started":
+        time.sleep(1.5)  # killed before it could say which process it had begun
+    here = [(e["process"], e["data"]["born"]) for e in events if e["kind"] == "step_opened"]
+    here += [(e["data"]["process"], e["data"]["born"]) for e in events if e["kind"] == "notebook_started"]
     deadline = time.monotonic() + 15
-    while alive := [process for process, birth in here if born(process) == birth]:
+    while alive := [process for process, birth in here if birth and born(process) == birth]:
         if time.monotonic() > deadline:
             raise CourtbookError(
                 Reason.RUN_HELD,

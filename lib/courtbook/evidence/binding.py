@@ -1,21 +1,25 @@
 """Whether what a signer stated agrees with the run: its seals, its ledger, its files."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256 as sha256_of
-from pathlib import Path
 
-from courtbook.errors import CourtbookError, Reason
-from courtbook.evidence.bundle import sha256
 from courtbook.evidence.ledger import Event, canonical_json
-from courtbook.evidence.manifest import Manifest, Seal
-from courtbook.evidence.record import Run, read_run
-from courtbook.evidence.statement import Meaning, Stated, against_approval, make_statement, person
+from courtbook.evidence.manifest import Manifest, Seal, digests
+from courtbook.evidence.record import Run
+from courtbook.evidence.statement import JUDGING, Meaning, Stated, against_approval, make_statement, person
 
 CLOCKS = timedelta(minutes=5)  # by which clocks of two machines may differ
-WORK = ("run_started", "run_resumed", "attempt_started", "step_opened", "run_ended")
+SIGNING = {"signed", "torn_line"}  # events after which a run still is what was sealed
+_SHOWN = 5  # of a long list
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return the first of many things in one line, and how many more there are."""
+    more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return "; ".join(items[:_SHOWN]) + more
 
 
 @dataclass(frozen=True)
@@ -23,93 +27,67 @@ class Archive:
     """A run as its signatures see it."""
 
     run: Run
-    _read: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def events(self) -> dict[str, Event]:
         """What the ledger says of each signature, by its file."""
-        return {data["file"]: data for data in self.run.data("signed")}
+        return {str(data.get("file")): data for data in self.run.data("signed")}
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """The SHA-256 of each file in the run's folder; a link is none."""
+        return {name: entry["sha256"] for name, entry in digests(self.run.folder).items() if "link" not in entry}
 
     @cached_property
     def seals(self) -> dict[str, Manifest]:
-        """The seals of the run's ends, by digest; one whose digest is not that of what it says is none."""
-        seals = [item for item in self.run.manifests if item.kind is Seal.RUN]
-        return {m.digest: m for m in seals if m.digest == sha256_of(canonical_json(m.evidence).encode()).hexdigest()}
+        """The seals of the run's ends, by digest; one that is not as it was written is none."""
+        return {
+            sha256_of(canonical_json(item.evidence).encode()).hexdigest(): item
+            for item in self.run.manifests
+            if item.kind is Seal.RUN and item.path.read_bytes() == item.text().encode()
+        }
 
     @cached_property
     def later(self) -> bool:
         """Whether work went on since the run was sealed last."""
         covered = self.run.seal.evidence["ledger"]["events"] if self.run.seal else 0
-        return any(event["kind"] in WORK for event in self.run.events[covered:])
-
-    @cached_property
-    def obstacles(self) -> tuple[str, ...]:
-        """What stands against approval."""
-        return against_approval(self.run)
+        return any(event["kind"] not in SIGNING for event in self.run.events[covered:])
 
     def current(self, stated: Stated) -> bool:
         """Tell whether a statement is about the run as it is now."""
         return self.run.seal is not None and stated.seal == self.run.seal.digest and not self.later
 
-    def digest(self, name: str) -> str:
-        """Return the SHA-256 of a file of the run; empty if there is none of this name in its folder."""
-        if name not in self._read:  # by all signatures, but once
-            path = self.run.folder / name
-            inside = path.resolve().is_relative_to(self.run.folder.resolve())
-            self._read[name] = sha256(path) if inside and path.is_file() and not path.is_symlink() else ""
-        return self._read[name]
-
-    def contradiction(self, stated: Stated, subject: Mapping[str, str], text: str, file: str) -> str:
-        """Say in what a statement does not agree with the run; empty if it agrees."""
+    def contradiction(self, stated: Stated, key: str, text: str, file: str) -> str:
+        """Say in what a signed statement does not agree with the run; empty if it agrees."""
         seal = self.seals.get(stated.seal)
         if seal is None or stated.head != seal.evidence["ledger"]["head"]:
             return "it is about another run, or about a seal that was changed"
-        if subject.get(seal.path.name) != self.digest(seal.path.name):
-            return f"{seal.path.name} was changed after it was signed"
-        if stated.moment < datetime.fromisoformat(seal.evidence["sealed"]) - CLOCKS:
-            return "it is dated before the run was sealed"
-        wrong = self._off_the_record(stated, file)
-        return wrong or (self._not_current(stated, seal, subject, text) if self.current(stated) else "")
-
-    def _off_the_record(self, stated: Stated, file: str) -> str:
-        event = self.events.get(file)
-        if event is None:  # one that was cut short before work went on is void, whatever it lacks
-            return "it was never put on record" if self.current(stated) else ""
-        wrong = [key for key, value in stated.record().items() if event.get(key) != value]
-        wrong += [name for name, digest in event["files"].items() if digest != self.digest(name)]
-        return f"the ledger says otherwise: {', '.join(wrong)}" if wrong else ""
-
-    def _not_current(self, stated: Stated, seal: Manifest, subject: Mapping[str, str], text: str) -> str:
-        files = {**{name: entry["sha256"] for name, entry in seal.files.items()}, **subject}
-        if changed := [name for name, digest in files.items() if digest != self.digest(name)]:
+        if event := self.events.get(file):
+            files = {name: self.files[name] for name in (file, f"{file}.sig")}
+            told = {**stated.record(), "key": key, "file": file, "files": files}
+            if wrong := [name for name, value in told.items() if event.get(name) != value]:
+                return f"the ledger says otherwise: {', '.join(wrong)}"
+        if not self.current(stated):
+            return ""
+        if not event:  # one that was cut short before work went on is void, whatever it lacks
+            return "it was never put on record"
+        if changed := [name for name, entry in seal.files.items() if self.files.get(name) != entry["sha256"]]:
             return f"changed after it was signed: {', '.join(changed)}"
-        if text != make_statement(self.run, seal, stated):
-            return "what it says of the run is not what the run says"
-        if stated.meaning is Meaning.APPROVED and self.obstacles:
-            return f"the run could not be approved: {self.obstacles[0]}"
-        judging = stated.meaning in (Meaning.REVIEWED, Meaning.APPROVED)
-        if judging and person(str(self.run.params.get("operator", ""))) == person(stated.name):
-            return "who operates a run does not review or approve it"
-        return "" if (stated.meaning is Meaning.REVOKED) == (stated.revokes is not None) else "it revokes nothing"
+        remade = make_statement(self.run, seal, stated)
+        return self.against(stated)[0] if text == remade else "what it says of the run is not what the run says"
 
-
-def read_archive(folder: Path) -> Archive:
-    """Read a run for its signatures.
-
-    Raises
-    ------
-    CourtbookError
-        If it cannot be read: then no signature of it holds.
-    """
-    try:
-        archive = Archive(read_run(folder))
-        for data in archive.events.values():
-            dict(data["files"])
-    except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise CourtbookError(
-            Reason.BAD_FILE,
-            f"The run cannot be read: {error!r}.",
-            where=str(folder),
-            next_action="Take another copy of it.",
-        ) from error
-    return archive
+    def against(self, stated: Stated) -> tuple[str, str]:
+        """Say why nobody may sign this of the run as it is, and what to do then; nothing if somebody may."""
+        seal = self.seals[stated.seal]
+        if stated.moment < datetime.fromisoformat(seal.evidence["sealed"]) - CLOCKS:
+            return "it is dated before the run was sealed", "Set this machine's clock, then sign again."
+        if (stated.meaning is Meaning.REVOKED) != (stated.revokes is not None):
+            return "a revocation names the signature that it takes back, and no other meaning does", "Give one of both."
+        if stated.meaning in JUDGING and person(str(self.run.params.get("operator", ""))) == person(stated.name):
+            return "who operates a run does not review or approve it", "Somebody else has to sign this."
+        if stated.meaning is Meaning.APPROVED and (obstacles := against_approval(self.run)):
+            return (
+                f"the run cannot be approved: {listed(obstacles)}",
+                "Repair what is named here and run again, or sign it as rejected.",
+            )
+        return "", ""

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from courtbook.errors import CourtbookError
 from courtbook.evidence import ssh
-from courtbook.evidence.binding import CLOCKS, Archive, read_archive
-from courtbook.evidence.bundle import sha256
+from courtbook.evidence.binding import CLOCKS, Archive
+from courtbook.evidence.record import read_run
 from courtbook.evidence.statement import Meaning as Meaning  # noqa: PLC0414 - others take it from here
-from courtbook.evidence.statement import Stated, person, read_statement
+from courtbook.evidence.statement import person, read_statement
 
 FOLDER = "signatures"
 
@@ -83,6 +84,19 @@ class Signature:
 FILE = re.compile(rf"{FOLDER}/(\d{{2,}})-({'|'.join(item.value for item in Meaning)})-[a-z0-9-]+\.json")
 
 
+def _number(file: str) -> int:
+    return int(file.removeprefix(f"{FOLDER}/").partition("-")[0])
+
+
+def told(said: Mapping[str, Any], file: str) -> Signature:
+    """Return a signature as its statement or the ledger tells it; what it is worth is not known yet."""
+    name, role, comment, time, key = (str(said.get(item, "")) for item in ("name", "role", "comment", "time", "key"))
+    meaning = Meaning(file.split("-")[1])
+    return Signature(
+        _number(file), name, role, meaning, comment, time, key, file, Standing.UNCHECKED, revokes=said.get("revokes")
+    )
+
+
 def read_signatures(run: Path, signers: Path | None) -> tuple[Signature, ...]:
     """Read the signatures of a run and say what each is worth now.
 
@@ -90,97 +104,60 @@ def read_signatures(run: Path, signers: Path | None) -> tuple[Signature, ...]:
     ----------
     signers : Path or None
         The file that says which key belongs to whom. Without it no signature is better than unauthenticated.
+
+    Raises
+    ------
+    CourtbookError
+        If the run cannot be read.
     """
-    try:
-        archive, broken = read_archive(run), ""
-    except CourtbookError as error:
-        archive, broken = None, error.what.replace(str(run), run.name)  # a page shows it, elsewhere too
-    own = {path.relative_to(run).as_posix() for path in run.glob(f"{FOLDER}/*.json")}
-    files = {name for name in own if (run / f"{name}.sig").exists()} | set(archive.events if archive else ())
-    reader = _Reader(run, archive, broken, signers)
+    archive = Archive(read_run(run))
+    files = {name for name in archive.files if f"{name}.sig" in archive.files} | set(archive.events)
     found: list[Signature] = []
     previous = ""
     for file in sorted((name for name in files if FILE.fullmatch(name)), key=lambda name: (_number(name), name)):
-        found.append(reader.read(file, previous))
-        beside = run / f"{file}.sig"
-        previous = sha256(beside) if beside.is_file() else ""
+        found.append(_read(archive, file, previous, signers))
+        previous = archive.files.get(f"{file}.sig", "")
     return _revoked(tuple(found))
 
 
-def _number(file: str) -> int:
-    return int(file.removeprefix(f"{FOLDER}/").partition("-")[0])
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reads signatures of one run, one by one; ``broken`` says why there is no archive."""
-
-    run: Path
-    archive: Archive | None
-    broken: str
-    signers: Path | None
-
-    def read(self, file: str, previous: str) -> Signature:
-        """Read one signature and judge it by itself."""
-        event = self.archive.events.get(file, {}) if self.archive else {}
-        name, role, comment, time, key = (
-            str(event.get(item, "")) for item in ("name", "role", "comment", "time", "key")
-        )
-        meaning = Meaning(file.split("-")[1])
-        known = Signature(_number(file), name, role, meaning, comment, time, key, file, Standing.INVALID)
-        path, beside = self.run / file, self.run / f"{file}.sig"
-        if any(item.is_symlink() or not item.is_file() for item in (path, beside)):
-            return replace(known, why="one of its two files is missing")
-        try:
-            content = path.read_bytes()
-            stated, subject = read_statement(content.decode())
-        except (OSError, ValueError) as error:
-            told = error.strerror if isinstance(error, OSError) else error  # not the path, which is this machine's
-            return replace(known, why=f"it is no statement: {told}")
-        said = replace(
-            known, name=stated.name, role=stated.role, comment=stated.comment, time=stated.time, revokes=stated.revokes
-        )
-        if self.archive is None:
-            return replace(said, why=self.broken)
-        try:
-            key = ssh.check(content, beside) or ""
-            said, unchecked = replace(said, fingerprint=key), ""
-        except CourtbookError as error:
-            unchecked = error.what
-        if (stated.number, stated.meaning) != (said.number, meaning):
+def _read(archive: Archive, file: str, previous: str, signers: Path | None) -> Signature:
+    """Read one signature and judge it by itself."""
+    event = archive.events.get(file, {})
+    one = replace(told(event, file), standing=Standing.INVALID)
+    if not {file, f"{file}.sig"} <= archive.files.keys():
+        return replace(one, why="one of its two files is missing")
+    content, signed = ((archive.run.folder / name).read_bytes() for name in (file, f"{file}.sig"))
+    try:
+        stated = read_statement(content.decode())
+        one = replace(told({**event, **stated.record()}, file), standing=Standing.INVALID)
+        key = ssh.check(content, signed)
+        if (stated.number, stated.meaning) != (one.number, one.meaning):
             wrong = "its file has another name than it was signed under"
         elif stated.previous != previous:
             wrong = "it does not follow the signature before it"
-        elif not unchecked and not said.fingerprint:
+        elif not key:
             wrong = "its signature does not hold for what it says, or was made for something else"
-        elif event and event.get("key") != said.fingerprint:
-            wrong = "the ledger says otherwise: key"
         else:
-            wrong = self._contradiction(self.archive, stated, subject, content, file)
-        if wrong or unchecked:
-            return replace(said, standing=Standing.INVALID if wrong else Standing.UNCHECKED, why=wrong or unchecked)
-        if not self.archive.current(stated):
-            return replace(said, standing=Standing.VOID, why="the run went on after it was signed")
-        return self._vouched(said, stated, content)
+            wrong = archive.contradiction(stated, key, content.decode(), file)
+        one = replace(one, fingerprint=key, why=wrong)
+        if wrong:
+            return one
+        if not archive.current(stated):
+            return replace(one, standing=Standing.VOID, why="the run went on after it was signed")
+        return authenticated(one, content, signed, signers)
+    except CourtbookError as error:
+        return replace(one, standing=Standing.UNCHECKED, why=error.what)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        return replace(one, why=f"it is no statement about what the run left: {error}")
 
-    @staticmethod
-    def _contradiction(archive: Archive, stated: Stated, subject: Mapping[str, str], content: bytes, file: str) -> str:
-        try:
-            return archive.contradiction(stated, subject, content.decode(), file)
-        except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
-            return f"what the run left cannot be read: {error!r}"
 
-    def _vouched(self, said: Signature, stated: Stated, content: bytes) -> Signature:
-        """Ask who the key belongs to, at the time stated, which lies between the seal and now."""
-        why = "" if self.signers else "no signers file was given"
-        if stated.moment > datetime.now(UTC) + CLOCKS:
-            why = "it is dated in the future"
-        if self.signers and not why:
-            try:
-                why = ssh.vouched(content, self.run / f"{said.file}.sig", said.name, self.signers, stated.moment)
-            except CourtbookError as error:
-                return replace(said, standing=Standing.UNCHECKED, why=error.what)
-        return replace(said, standing=Standing.UNAUTHENTICATED if why else Standing.VALID, why=why)
+def authenticated(one: Signature, content: bytes, signed: bytes, signers: Path | None) -> Signature:
+    """Ask who the key of a signature belongs to, at the time stated, which lies between the seal and now."""
+    moment = datetime.fromisoformat(one.time)
+    why = "it is dated in the future"
+    if moment <= datetime.now(UTC) + CLOCKS:
+        why = ssh.vouched(content, signed, one.name, signers, moment)
+    return replace(one, standing=Standing.UNAUTHENTICATED if why else Standing.VALID, why=why)
 
 
 def may_revoke(one: Signature, target: Signature) -> bool:
@@ -195,13 +172,12 @@ def _revoked(signatures: tuple[Signature, ...]) -> tuple[Signature, ...]:
     for one in (item for item in signatures if item.meaning is Meaning.REVOKED and item.sound):
         earlier = [item for item in found.values() if item.number == one.revokes and item.number < one.number]
         target = next((item for item in earlier if item.meaning is not Meaning.REVOKED), None)
-        if target is None:
-            found[one.file] = replace(one, standing=Standing.INVALID, why="it revokes no signature before it")
-        elif target.sound and may_revoke(one, target):
+        if target is None or (target.sound and not may_revoke(one, target)):
+            why = "it revokes no signature before it that its signer may revoke"
+            found[one.file] = replace(one, standing=Standing.INVALID, why=why)
+        elif target.sound:
             why = f"revoked by signature {one.number}: {one.comment}"
             found[target.file] = replace(target, standing=Standing.REVOKED, why=why)
-        elif target.sound:
-            found[one.file] = replace(one, standing=Standing.INVALID, why="it revokes a signature of somebody else")
     return tuple(found.values())
 
 

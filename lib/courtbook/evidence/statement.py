@@ -3,7 +3,6 @@
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -18,6 +17,7 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 FORMAT = 1
 _SIGNED = re.compile(r"(ledger(-\d+)?\.jsonl|[^/]+/attempt-\d+/(plan[^/]*\.json|result\.json|[^/]+\.(ipynb|html)))")
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _NO_NAME = '*?!,"\\#'  # what has a meaning of its own in a signers file
 
 
@@ -29,6 +29,9 @@ class Meaning(Enum):
     APPROVED = "approved"
     REJECTED = "rejected"
     REVOKED = "revoked"
+
+
+JUDGING = (Meaning.REVIEWED, Meaning.APPROVED)
 
 
 @dataclass(frozen=True)
@@ -69,31 +72,25 @@ class Stated:
         return {**vars(self), "meaning": self.meaning.value}
 
 
-def wrong_text(text: str) -> str:
-    """Say what is wrong with one line of text that will be shown; empty if nothing is.
+def wrong_words(stated: Stated) -> str:
+    """Say which of a signer's words is lacking or cannot be shown; empty if none is.
 
-    Line breaks, control characters and invisible ones are: two names that look alike must be alike.
+    Line breaks, control characters and invisible ones cannot: two names that look alike must be alike.
     """
-    for letter in text:
-        kind = unicodedata.category(letter)
-        if kind in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
-            return f"it has a line break or an invisible character (U+{ord(letter):04X})"
-    return ""
-
-
-def wrong_name(name: str) -> str:
-    """Say what is wrong with the name of a signer; empty if nothing is."""
-    if wrong := wrong_text(name):
-        return wrong
-    if not name or name != tidy(name):
-        return "it is empty, or its blanks are not single ones between words"
-    found = sorted(set(name) & set(_NO_NAME))
-    return f"it has {' '.join(found)} in it, which a signers file reads as something else" if found else ""
+    needed = {"name", "role"} | ({"comment"} if stated.meaning in (Meaning.REJECTED, Meaning.REVOKED) else set())
+    for what in ("name", "role", "comment"):
+        text = getattr(stated, what)
+        if hidden := [letter for letter in text if unicodedata.category(letter) in _HIDDEN]:
+            return f"the {what} has a line break or an invisible character (U+{ord(hidden[0]):04X})"
+        if what in needed and not text.strip():
+            return f"the {what} is empty"
+    found = sorted(set(stated.name) & set(_NO_NAME))
+    return f"the name has {' '.join(found)} in it, which a signers file reads as something else" if found else ""
 
 
 def tidy(text: str) -> str:
     """Return a line of text with one form for each letter, and single blanks."""
-    return text if wrong_text(text) else " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def person(name: str) -> str:
@@ -155,25 +152,16 @@ def make_statement(run: Run, seal: Manifest, stated: Stated) -> str:
     """
     files = {name: entry["sha256"] for name, entry in seal.files.items() if _SIGNED.fullmatch(name)}
     subject = [_resource(seal.path.name, sha256(seal.path)), *(_resource(name, files[name]) for name in sorted(files))]
-    about = {
-        "format": FORMAT,
-        "run": {"name": stated.run, "seal": stated.seal, "ledger": stated.head},
-        "number": stated.number,
-        "name": stated.name,
-        "role": stated.role,
-        "meaning": stated.meaning.value,
-        "comment": stated.comment,
-        "time": stated.time,
-        "previous": stated.previous,
-        "revokes": stated.revokes,
-    }
+    about = stated.record()
+    about["run"] = {"name": about.pop("run"), "seal": about.pop("seal"), "ledger": about.pop("head")}
+    about["format"] = FORMAT
     predicate = {**_predicate(run, seal), "courtbook": about}
     statement = {"_type": STATEMENT, "subject": subject, "predicateType": PREDICATE, "predicate": predicate}
     return canonical_json(statement) + "\n"
 
 
-def read_statement(text: str) -> tuple[Stated, Mapping[str, str]]:
-    """Read a statement: what the signer says, and the SHA-256 of what it names.
+def read_statement(text: str) -> Stated:
+    """Read what the signer says in a statement.
 
     Raises
     ------
@@ -183,33 +171,14 @@ def read_statement(text: str) -> tuple[Stated, Mapping[str, str]]:
     try:
         content = json.loads(text)
         about = content["predicate"]["courtbook"]
-        stated = Stated(
-            about["run"]["name"],
-            about["run"]["seal"],
-            about["run"]["ledger"],
-            about["number"],
-            about["name"],
-            about["role"],
-            Meaning(about["meaning"]),
-            *(about[key] for key in ("comment", "time", "previous", "revokes")),
-        )
-        subject = {item["name"]: item["digest"]["sha256"] for item in content["subject"]}
         known = (content["_type"], content["predicateType"], about["format"]) == (STATEMENT, PREDICATE, FORMAT)
         if not known or canonical_json(content) + "\n" != text:
             raise ValueError("it is of another form")
-        _refuse_wrong(stated, subject)
+        run, words = about["run"], {key: about[key] for key in about.keys() - {"run", "format"}}
+        stated = Stated(run["name"], run["seal"], run["ledger"], **{**words, "meaning": Meaning(words["meaning"])})
+        wrong = wrong_words(stated) or ("" if stated.moment.tzinfo else "its time has no zone")
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("it is of another form") from error
-    return stated, subject
-
-
-def _refuse_wrong(stated: Stated, subject: Mapping[str, str]) -> None:
-    words = (stated.run, stated.seal, stated.head, stated.name, stated.role, stated.comment)
-    numbers = [stated.number, *([] if stated.revokes is None else [stated.revokes])]
-    texts = (*words, stated.time, stated.previous, *subject, *subject.values())
-    if not all(isinstance(item, str) for item in texts) or not all(type(item) is int for item in numbers):
-        raise ValueError("a value is of another kind")
-    if wrong := wrong_name(stated.name) or wrong_text(stated.role + stated.comment):
+    if wrong:
         raise ValueError(wrong)
-    if stated.moment.utcoffset() is None:
-        raise ValueError("its time has no zone")
+    return stated
