@@ -1,6 +1,10 @@
 """What the chain makes of notebooks that do not end by themselves, or not as they should."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -134,3 +138,18 @@ def test_an_attempt_that_is_interrupted_leaves_its_end_on_record(tmp_path: Path)
     assert (ended["verdict"], ended["why"]) == ("INTERRUPTED", "the runbook was interrupted")
     kept = json.loads((tmp_path / "run" / "00_preflight" / "attempt-1" / "00_preflight.ipynb").read_text())
     assert kept["metadata"]["courtbook"]["verdict"] == "INTERRUPTED"
+
+
+def test_a_notebook_whose_runbook_is_gone_before_it_begins_does_not_run(tmp_path: Path) -> None:
+    tried = attempts(tmp_path, "from pathlib import Path\nPath('ran').touch()")
+    over = subprocess.Popen(["true"])
+    over.wait()
+    target = tmp_path / "out.ipynb"
+    done = subprocess.run(
+        [sys.executable, "-m", "courtbook.execute", str(tried.source), str(target), "{}", str(tmp_path)],
+        env={**os.environ, "COURTBOOK_PARENT": str(over.pid)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "ran").exists()

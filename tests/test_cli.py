@@ -169,7 +169,7 @@ def test_check_as_json_holds_every_declared_check_with_all_that_it_rests_on(smal
 
 
 def test_check_is_go_over_a_complete_warehouse(complete):
-    done = complete.courtbook("check", complete.params)
+    done = complete.here("check", complete.params)
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1].startswith("GO  ")
 
@@ -291,5 +291,5 @@ def test_help_names_every_command(small):
         "prepare", "load", "coverage", "check", "rehearse", "plan", "run", "backfill", "status", "stop",
     ):  # fmt: skip
         assert command in done.stdout
-    assert small.courtbook("--version").stdout.startswith("courtbook 0.")
-    assert small.courtbook("coverag").returncode == 2
+    assert small.here("--version").stdout.startswith("courtbook 0.")
+    assert small.here("coverag").returncode == 2

@@ -190,6 +190,7 @@ def _child_environment(attempt: Path) -> dict[str, str]:
     return {
         **inherited,
         ATTEMPT_VARIABLE: str(attempt),
+        "COURTBOOK_PARENT": str(os.getpid()),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "JUPYTER_PLATFORM_DIRS": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

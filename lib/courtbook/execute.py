@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-PARENT = os.getppid()  # read before the slow imports: whoever began this may end while they last
+# Whoever begins this says who he is: he may have ended before anything here could ask.
+PARENT = int(os.environ.pop("COURTBOOK_PARENT", "") or os.getppid())
 if __name__ == "__main__":
     # papermill imports every storage that is installed, and jsonschema compiles a grammar for a format that no notebook
     # has: three quarters of the time that this process takes to begin. To it they are not installed.
