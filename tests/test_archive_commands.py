@@ -214,3 +214,20 @@ def test_a_run_goes_to_a_remote_archive_when_it_ends_also_when_it_fails(
     assert give("verify", f"file://{sent}").returncode == 0
     assert "NO-GO" in (tmp_path / "remote" / "index.html").read_text()
     assert (tmp_path / "runs" / sent.name / "manifest.json").read_bytes() == (sent / "manifest.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_against_the_warehouse_it_names_the_dates_that_are_not_what_they_were(
+    prepared: dict[str, Small], tmp_path: Path
+) -> None:
+    small = Small.make(tmp_path, warehouse=prepared["complete"].warehouse, more="last_step: preflight")
+    assert small.here("run", small.params, "--runs-dir", str(small.runs)).returncode == 0
+    look = ("verify", "LATEST", "--against-warehouse", "--runs-dir", str(small.runs))
+    before = small.here(*look)
+    assert (before.returncode, "every table holds what it held" in before.stdout) == (0, True), before.stdout
+    small.edit("UPDATE nba_analytics.player_game_summary SET points = points + 1 WHERE game_date = DATE '2024-11-20'")
+    after = small.here(*look)
+    assert after.returncode == 1
+    assert "warehouse   player_game_summary: 1 date changed (2024-11-20)" in after.stdout
+    assert "HOLDS       the archive is what was sealed" in after.stdout, "the archive itself is whole"
+    assert json.loads(small.here(*look, "--json").stdout)["changed_tables"]
