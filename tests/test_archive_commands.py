@@ -170,12 +170,17 @@ def test_a_sealed_run_cannot_be_closed(runs: Path) -> None:
     assert "has ended and is sealed" in done.stderr
 
 
-def test_a_run_is_published_once_listed_and_verified_from_there(runs: Path, tmp_path: Path) -> None:
+def test_a_run_is_published_once_listed_and_verified_from_there(
+    runs: Path, tmp_path: Path, keys: dict[str, Path]
+) -> None:
     url = f"file://{tmp_path}/remote"
+    nobody = tmp_path / "nobody"
+    nobody.touch()
+    assert sign(runs, OLGA, keys[OLGA], nobody, "--meaning", "executed").returncode == 0
     done = give("publish", NAME, "--to", url, "--runs-dir", runs)
     assert done.returncode == 0, done.stderr
-    assert "14 files sent, 0 there already" in done.stdout
-    assert "0 files sent, 14 there already" in give("publish", NAME, "--to", url, "--runs-dir", runs).stdout
+    assert "20 files sent, 0 there already" in done.stdout
+    assert "0 files sent, 20 there already" in give("publish", NAME, "--to", url, "--runs-dir", runs).stdout
     # Somebody else publishes from another machine, where the first run is not.
     shutil.rmtree(runs / NAME)
     make_run(runs, "20250103T030405Z-made")
@@ -184,8 +189,10 @@ def test_a_run_is_published_once_listed_and_verified_from_there(runs: Path, tmp_
     assert NAME in listed
     assert "20250103T030405Z-made" in listed
     assert "cannot be read" not in listed
+    assert "executed by Olga Operator (unauthenticated)" in listed, "a signature is judged by the whole run"
     for address in ((f"{url}/{NAME}",), (NAME, "--runs-dir", url)):
-        assert give("verify", *address).returncode == 0
+        done = give("verify", *address)
+        assert "DOES NOT HOLD  1 finding\n" in done.stdout, "nobody vouches for the key, and nothing else is wrong"
     (tmp_path / "remote" / NAME / "params.yaml").write_text("name: other\n")
     assert give("verify", f"{url}/{NAME}").returncode == 1
 

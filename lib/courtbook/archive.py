@@ -187,15 +187,19 @@ def write_list(runs: Path, signers: Path | None) -> None:
     write_index(runs, signers)
 
 
+def _fetched(url: str, name: str, to: str) -> Path:
+    """Fetch what the list shows of a run; a signed one is fetched whole, since signatures bind all of its files."""
+    address = f"{url.rstrip('/')}/{name}"
+    some = fetch(address, Path(to), only=LISTED)
+    return fetch(address, Path(to) / "whole") if (some / "signatures").is_dir() else some
+
+
 def write_remote_list(runs: Path, signers: Path | None, url: str) -> None:
     """Bring the list of runs of a remote archive up to date; runs that are not here too are fetched to be read."""
     from courtbook.report.index_page import index_page, read_entry
 
     with tempfile.TemporaryDirectory(prefix="courtbook-") as elsewhere:
-        folders = [
-            runs / name if (runs / name).is_dir() else fetch(f"{url.rstrip('/')}/{name}", Path(elsewhere), only=LISTED)
-            for name in list_runs(url)
-        ]
+        folders = [runs / name if (runs / name).is_dir() else _fetched(url, name, elsewhere) for name in list_runs(url)]
         publish_index(index_page([read_entry(folder, signers) for folder in folders]), url)
 
 

@@ -13,6 +13,7 @@ from courtbook.evidence import ssh
 from courtbook.evidence.binding import Archive, listed
 from courtbook.evidence.bundle import sha256, write_once
 from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.manifest import Manifest
 from courtbook.evidence.record import read_run
 from courtbook.evidence.refusals import refusals
 from courtbook.evidence.signatures import FOLDER, Meaning, Signature, Standing, authenticated, told
@@ -60,17 +61,9 @@ def sign_run(
     """
     folder = folder.resolve()  # the lock is that of the run, whatever link it was called by
     with _writing(folder), hold_run(folder):
-        archive = _settled(folder, shown, tell)
-        run, seal = archive.run, archive.run.seal
-        if seal is None or run.ended is None or archive.later:
-            raise _refusal(
-                folder,
-                "The run is not sealed, or went on since it was.",
-                "Go on with 'courtbook run --resume RUN', which seals it at its end.",
-            )
-        known = _sound(folder, signers)
+        archive, seal, known = _sound(folder, signers, shown, tell)
         stated = Stated(
-            run.name,
+            folder.name,
             seal.digest,
             seal.evidence["ledger"]["head"],
             1 + max((item.number for item in known), default=0),
@@ -87,7 +80,7 @@ def sign_run(
         stated = replace(stated, name=tidy(name), role=tidy(role), comment=tidy(comment))
         one = told(stated.record(), f"{FOLDER}/{stated.number:02d}-{meaning.value}-{_slug(stated.name)}.json")
         _refuse(archive, known, stated, one)
-        text = make_statement(run, seal, stated).encode()
+        text = make_statement(archive.run, seal, stated).encode()
         signature = ssh.sign(text, key)
         one = authenticated(replace(one, fingerprint=ssh.check(text, signature)), text, signature, signers)
         _refuse(archive, known, stated, one)  # once more, since now the key is known
@@ -120,35 +113,30 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "signer"
 
 
-def _unsound(folder: Path, what: str) -> CourtbookError:
-    again = "Take another copy of the run; this one must not be signed."
-    return _refusal(folder, f"The archive does not verify: {what}", again)
-
-
-def _settled(folder: Path, shown: Shown, tell: Callable[[str], None]) -> Archive:
+def _sound(
+    folder: Path, signers: Path | None, shown: Shown, tell: Callable[[str], None]
+) -> tuple[Archive, Manifest, tuple[Signature, ...]]:
+    """Return a run, its seal and its signatures, refused unless it has ended and is what was sealed."""
     try:
         settle(folder, shown, tell)
-        return Archive(read_run(folder))
+        found, archive = verify(folder, signers), Archive(read_run(folder))
+        # Whoever is not vouched for has signed nothing that counts, but has not harmed the archive either.
+        apart = {item.file for item in found.signatures if item.standing is Standing.UNAUTHENTICATED}
+        wrong = [f"{item.where} {item.what}" for item in found.findings if item.where not in apart]
     except CourtbookError as error:
-        raise _unsound(folder, error.what) from error
-
-
-def _sound(folder: Path, signers: Path | None) -> tuple[Signature, ...]:
-    """Return the signatures of a run, refused unless it is what was sealed."""
-    found = verify(folder, signers)
-    # Whoever is not vouched for has signed nothing that counts, but has not harmed the archive either.
-    apart = {item.file for item in found.signatures if item.standing is Standing.UNAUTHENTICATED}
-    if wrong := [f"{item.where} {item.what}" for item in found.findings if item.where not in apart]:
-        raise _unsound(folder, f"{listed(wrong)}.")
-    return found.signatures
+        wrong = [error.what]
+    if wrong or archive.run.seal is None or archive.later:
+        raise _refusal(
+            folder,
+            f"This is no run that has ended and is as it was sealed: {listed(wrong) or 'it went on'}.",
+            "If it was killed or resumed, 'courtbook run --resume RUN' brings it to its end; else take another copy.",
+        )
+    return archive, archive.run.seal, found.signatures
 
 
 def _refuse(archive: Archive, known: Sequence[Signature], stated: Stated, one: Signature) -> None:
-    what, next_action = archive.against(stated)
-    if what:
-        raise _refusal(archive.run.folder, f"This cannot be signed: {what}.", next_action)
-    for what, next_action in refusals(known, one):
-        raise _refusal(archive.run.folder, what, next_action)
+    for what, next_action in (*archive.against(stated), *refusals(known, one)):
+        raise _refusal(archive.run.folder, f"{what[0].upper()}{what[1:]}.", next_action)
 
 
 def _write(archive: Archive, stated: Stated, one: Signature, content: tuple[bytes, bytes], shown: Shown) -> None:
@@ -159,7 +147,6 @@ def _write(archive: Archive, stated: Stated, one: Signature, content: tuple[byte
     for name, text in files.items():
         write_once(folder / name, text.decode())
     digests = {name: sha256(folder / name) for name in files}
-    Ledger(folder / "ledger.jsonl").append(
-        "signed", **stated.record(), key=one.fingerprint, file=one.file, files=digests
-    )
+    recorded = {**stated.record(), "key": one.fingerprint, "file": one.file, "files": digests}
+    Ledger(folder / "ledger.jsonl").append("signed", **recorded)
     seal_signature(folder, one.number, archive.run.verdict, shown)

@@ -68,13 +68,17 @@ def verify(folder: Path, signers: Path | None) -> Verification:
         The file that says which key belongs to whom; without one every signature is unauthenticated.
     """
     findings = _safely(_manifests, folder)
-    counted = {"files": len(digests(folder))}
+    counted: dict[str, int] = {}
     try:
+        counted["files"] = len(digests(folder))
         run = read_run(folder)
+        signatures = read_signatures(folder, signers)
+    except OSError as error:
+        broken = (*findings, Finding(Path(str(error.filename)).name, f"cannot be read: {error.strerror}"))
+        return Verification(folder.name, "unknown", "", broken, (), SignOff.UNSIGNED, counted)
     except CourtbookError as error:
         broken = (*findings, Finding(Path(error.where).name, error.what))
         return Verification(folder.name, "unknown", "", broken, (), SignOff.UNSIGNED, counted)
-    signatures = read_signatures(folder, signers)
     for look in (_ledger, _params, _attempts, _verdict):
         findings += _safely(look, run)
     findings += [
@@ -143,7 +147,7 @@ def _files(folder: Path, last: Manifest) -> Iterator[Finding]:
             sizes = f"{entry['bytes']} bytes were sealed, {found['bytes']} are there"
             yield Finding(name, f"was changed: {sizes if found['bytes'] != entry['bytes'] else 'other bytes'}")
         elif "link" in found:
-            yield Finding(name, "is a link; what it leads to is not sealed")
+            yield Finding(name, "is a link or no plain file; what it leads to is not sealed")
     for name in there:
         yield Finding(name, "was added after the run was sealed")
 

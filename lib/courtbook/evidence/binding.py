@@ -1,6 +1,6 @@
 """Whether what a signer stated agrees with the run: its seals, its ledger, its files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -65,29 +65,28 @@ class Archive:
         if event := self.events.get(file):
             files = {name: self.files[name] for name in (file, f"{file}.sig")}
             told = {**stated.record(), "key": key, "file": file, "files": files}
-            if wrong := [name for name, value in told.items() if event.get(name) != value]:
-                return f"the ledger says otherwise: {', '.join(wrong)}"
+            if differs := [name for name, value in told.items() if event.get(name) != value]:
+                return f"the ledger says otherwise: {', '.join(differs)}"
         if not self.current(stated):
             return ""
         if not event:  # one that was cut short before work went on is void, whatever it lacks
             return "it was never put on record"
+        wrong = next((what for what, _ in self.against(stated)), "")
+        if text != make_statement(self.run, seal, stated):
+            wrong = "what it says of the run is not what the run says"
         if changed := [name for name, entry in seal.files.items() if self.files.get(name) != entry["sha256"]]:
-            return f"changed after it was signed: {', '.join(changed)}"
-        remade = make_statement(self.run, seal, stated)
-        return self.against(stated)[0] if text == remade else "what it says of the run is not what the run says"
+            wrong = f"changed after it was signed: {', '.join(changed)}"
+        return wrong
 
-    def against(self, stated: Stated) -> tuple[str, str]:
-        """Say why nobody may sign this of the run as it is, and what to do then; nothing if somebody may."""
+    def against(self, stated: Stated) -> Iterator[tuple[str, str]]:
+        """Yield why nobody may sign this of the run as it is, and what to do then."""
         seal = self.seals[stated.seal]
         if stated.moment < datetime.fromisoformat(seal.evidence["sealed"]) - CLOCKS:
-            return "it is dated before the run was sealed", "Set this machine's clock, then sign again."
+            yield "it is dated before the run was sealed", "Set this machine's clock, then sign again."
         if (stated.meaning is Meaning.REVOKED) != (stated.revokes is not None):
-            return "a revocation names the signature that it takes back, and no other meaning does", "Give one of both."
+            yield "a revocation names the signature that it takes back, and no other meaning does", "Give one of both."
         if stated.meaning in JUDGING and person(str(self.run.params.get("operator", ""))) == person(stated.name):
-            return "who operates a run does not review or approve it", "Somebody else has to sign this."
+            yield "who operates a run does not review or approve it", "Somebody else has to sign this."
         if stated.meaning is Meaning.APPROVED and (obstacles := against_approval(self.run)):
-            return (
-                f"the run cannot be approved: {listed(obstacles)}",
-                "Repair what is named here and run again, or sign it as rejected.",
-            )
-        return "", ""
+            what = f"the run cannot be approved: {listed(obstacles)}"
+            yield what, "Repair what is named here and run again, or sign it as rejected."

@@ -72,7 +72,10 @@ def page_files(run: Path) -> tuple[Path, ...]:
 
 
 def digests(run: Path) -> dict[str, dict[str, Any]]:
-    """Return SHA-256 and size of every file below a folder, by path; of a link, those of its target's name."""
+    """Return SHA-256 and size of every file below a folder, by path; of a link, those of its target's name.
+
+    What is no plain file is marked as ``link``.
+    """
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
@@ -81,6 +84,8 @@ def digests(run: Path) -> dict[str, dict[str, Any]]:
             found[name] = {"sha256": sha256_of(target).hexdigest(), "bytes": len(target), "link": True}
         elif path.is_file():
             found[name] = {"sha256": sha256(path), "bytes": path.stat().st_size}
+        elif not path.is_dir():
+            found[name] = {"sha256": "", "bytes": 0, "link": True}  # a socket or a pipe, which holds nothing to seal
     return found
 
 

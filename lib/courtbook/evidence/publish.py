@@ -1,6 +1,7 @@
 """Remote archives of runs: everything is written once, the manifests last, and what was written is compared.
 
 Credentials and endpoints are those of the environment (``GOOGLE_APPLICATION_CREDENTIALS``, ``STORAGE_EMULATOR_HOST``).
+Errors that pass by themselves are sat out by the client of the service, which tries several times.
 """
 
 import hashlib
@@ -14,40 +15,27 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+from typing import Any
 
 from courtbook.errors import CourtbookError, ParameterError, Reason
 from courtbook.evidence.ledger import manifest_files
 from courtbook.evidence.manifest import digests, read_manifests
 
-TRIES = 4
-_WAIT = 1.0  # seconds before the second try; each later wait is twice as long
-_PIECE = 32 << 20  # bytes that one request may carry
-_HTML = "text/html; charset=utf-8"
-# So that a browser shows what it is sent instead of storing it.
-_TEXTS = (".json", ".jsonl", ".ipynb", ".yaml", ".md", ".txt", ".log", ".sql")
-_CONTENT_TYPES = {".html": _HTML, ".png": "image/png"} | dict.fromkeys(_TEXTS, "text/plain; charset=utf-8")
+# So that a browser shows what it is sent instead of storing it: all of a run is text but its pages and pictures.
+_CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".png": "image/png"}
 _AGAIN = "The run's folder is whole; publish it again, what is there already is not sent twice."
-_LOG_IN = (
-    "Log in ('gcloud auth application-default login', or GOOGLE_APPLICATION_CREDENTIALS) as somebody who may create, "
-    "read and list objects there, then try again."
-)
+_LOG_IN = "Log in ('gcloud auth application-default login') as somebody who may create, read and list objects there."
 
-Tell = Callable[[str], None]
 Files = Mapping[str, Mapping[str, Any]]  # what a file system says of each file, by its path in the run
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Published:
-    """A run's archive: its address, how many files were sent now, how many were there already, and bytes in all."""
+    """A run's archive: its address, how many files were sent now, and how many were there already."""
 
     url: str
     uploaded: int
     skipped: int
-    size: int
 
 
 def is_url(text: str) -> bool:
@@ -55,7 +43,7 @@ def is_url(text: str) -> bool:
     return re.match(r"[A-Za-z][\w+.:-]+://", text) is not None
 
 
-def publish(run: Path, url: str, tell: Tell) -> Published:
+def publish(run: Path, url: str, tell: Callable[[str], None]) -> Published:
     """Send a sealed run to ``url/<name of the run>``; what an earlier attempt sent is left as it is.
 
     Raises
@@ -66,32 +54,32 @@ def publish(run: Path, url: str, tell: Tell) -> Published:
     """
     run = run.resolve()
     names = _sealed(run)
-    archive = _Archive(url, Reason.PUBLISH_FAILED, tell)
+    archive = _Archive(url, Reason.PUBLISH_FAILED)
     there = archive.files(run.name)
     archive.compare(run, run.name, there, [name for name in names if name in there])
-    if more := sorted(set(there) - set(names)):
-        tell(f"the archive holds more files than this copy of the run: {len(more)}, such as {more[0]}")
     manifests = [file.name for file in manifest_files(run)]
     for part in ([name for name in names if name not in manifests], manifests):
         for name in part:
             if name not in there:
-                archive.create(run, name)
+                archive.write(f"{run.name}/{name}", (run / name).read_bytes(), once=True)
                 tell(f"sent {name}")
         # A manifest is sent only when what it covers was found to be there.
         archive.compare(run, run.name, archive.files(run.name), part)
     skipped = sum(name in there for name in names)
-    size = sum((run / name).stat().st_size for name in names)
-    return Published(f"{archive.url}/{run.name}", len(names) - skipped, skipped, size)
+    return Published(f"{archive.url}/{run.name}", len(names) - skipped, skipped)
 
 
 def publish_index(html: str, url: str) -> None:
     """Write the table of contents at the top of an archive: the one file that is replaced, since it is no evidence."""
-    _Archive(url, Reason.PUBLISH_FAILED).replace("index.html", html.encode())
+    _Archive(url, Reason.PUBLISH_FAILED).write("index.html", html.encode(), once=False)
 
 
 def list_runs(url: str) -> tuple[str, ...]:
     """Return the names of the runs in an archive, in order; those that were not sent completely are not among them."""
-    return _Archive(url, Reason.FETCH_FAILED).runs()
+    archive = _Archive(url, Reason.FETCH_FAILED)
+    found = archive.call("", lambda at: archive.fs.ls(at, detail=True))
+    names = sorted(item["name"].rstrip("/").rpartition("/")[2] for item in found if item["type"] == "directory")
+    return tuple(name for name in names if "manifest.json" in archive.files(name))
 
 
 def fetch(url: str, to: Path, only: re.Pattern[str] | None = None) -> Path:
@@ -137,11 +125,9 @@ def fetch(url: str, to: Path, only: re.Pattern[str] | None = None) -> Path:
 def _sealed(run: Path) -> list[str]:
     """Return the paths of a run's files, after a check that its last manifest covers them as they are."""
     manifests, found = read_manifests(run), digests(run)
-    wrong = ["it has no manifest"]
-    if manifests:
-        sealed = {**manifests[-1].files, manifests[-1].path.name: found[manifests[-1].path.name]}
-        wrong = sorted(name for name in sealed.keys() | found.keys() if sealed.get(name) != found.get(name))
-        wrong += [f"{name} is a link" for name, entry in found.items() if entry.get("link")]
+    sealed = {**manifests[-1].files, manifests[-1].path.name: found[manifests[-1].path.name]} if manifests else {}
+    links = {name for name, entry in found.items() if "link" in entry}
+    wrong = sorted(links | {name for name in sealed.keys() | found.keys() if sealed.get(name) != found.get(name)})
     if wrong:
         raise CourtbookError(
             Reason.BAD_FILE,
@@ -152,18 +138,7 @@ def _sealed(run: Path) -> list[str]:
     return list(found)
 
 
-def _transient(error: BaseException) -> bool:
-    from gcsfs.retry import is_retriable
-
-    return isinstance(error, ConnectionError | TimeoutError) or bool(is_retriable(error))
-
-
-def _md5(file: Any) -> str:
-    """Return the MD5 of an open file in the form in which object stores give it."""
-    return b64encode(hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()).decode()
-
-
-def _words(error: BaseException | None) -> str:
+def _words(error: BaseException) -> str:
     """Return what is wrong with an archive, in a few words."""
     text = (str(error).splitlines() or [""])[0][:200]
     if isinstance(error, PermissionError) or text.startswith("Forbidden") or str(getattr(error, "code", "")) == "401":
@@ -176,60 +151,37 @@ def _words(error: BaseException | None) -> str:
 class _Archive:
     """The folder of an archive on a file system of fsspec. Paths are relative to it."""
 
-    def __init__(self, url: str, reason: Reason, tell: Tell | None = None) -> None:
+    def __init__(self, url: str, reason: Reason) -> None:
         from fsspec.core import url_to_fs
 
-        if not is_url(url) or "@" in url.partition("://")[2].partition("/")[0]:
-            raise ParameterError(  # not quoted: it may hold a password
-                "The address of an archive is written as gs://BUCKET/FOLDER, without user and password.",
-                where="archive",
-                next_action="Credentials come from the environment.",
-            )
-        self.url, self._reason, self._tell = url.rstrip("/"), reason, tell
+        self.url, self._reason = url.rstrip("/"), reason
         self._google = url.startswith(("gs://", "gcs://"))
         self._on_disk = url.startswith(("file://", "local://"))
         try:
+            if not is_url(url) or "@" in url.partition("://")[2].partition("/")[0]:
+                raise ValueError("it is no address, or has a password in it")
             # Others write there too: what was listed once is not what is there now.
             if self._google:
                 # Not the class that fsspec would take: it asks another service, by gRPC, what kind of bucket it is.
                 from gcsfs.core import GCSFileSystem
 
                 logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # its errors are raised as well
-                self._fs: Any = GCSFileSystem(use_listings_cache=False)
+                self.fs: Any = GCSFileSystem(use_listings_cache=False)
                 root = GCSFileSystem._strip_protocol(url)
             else:
-                self._fs, root = url_to_fs(url, use_listings_cache=False)
+                self.fs, root = url_to_fs(url, use_listings_cache=False)
         except (ValueError, ImportError) as error:
-            raise ParameterError(
-                f"There is no file system for this address: {error}.",
-                where=url,
-                next_action="Write gs://BUCKET/FOLDER or file:///FOLDER.",
+            raise ParameterError(  # not quoted: it may hold a password
+                "There is no file system for this address, or it has a user or password in it.",
+                where="archive",
+                next_action="Write gs://BUCKET/FOLDER or file:///FOLDER; credentials come from the environment.",
             ) from error
         self._root = str(root).rstrip("/")
 
-    def _call(
-        self,
-        path: str,
-        function: Callable[..., Answer],
-        *arguments: object,
-        expected: type[Exception] | tuple[()] = (),
-        **named: object,
-    ) -> Answer:
-        """Call a function of the file system, up to ``TRIES`` times if what goes wrong may pass by itself."""
-
-        def again(state: RetryCallState) -> None:
-            if self._tell is not None and state.outcome is not None:
-                self._tell(f"{path}: {_words(state.outcome.exception())}; trying again in {state.upcoming_sleep:g} s")
-
-        tries = Retrying(
-            stop=stop_after_attempt(TRIES),
-            wait=wait_exponential(multiplier=_WAIT),
-            retry=retry_if_exception(_transient),
-            before_sleep=again,
-            reraise=True,
-        )
+    def call(self, path: str, function: Callable[[str], Any], expected: tuple[type[Exception], ...] = ()) -> Any:
+        """Call a function of the file system with the path as it knows it."""
         try:
-            return tries(function, *arguments, **named)
+            return function(f"{self._root}/{path}".rstrip("/"))
         except expected:
             raise
         except Exception as error:
@@ -239,14 +191,11 @@ class _Archive:
             where = f"{self.url}/{path}".rstrip("/")
             raise CourtbookError(self._reason, what, where=where, next_action=hint) from error
 
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{path}"
-
     def files(self, folder: str) -> Files:
         """Return what the file system says of all files in a folder, by their path in it."""
-        start = self._at(folder) + "/"
+        start = f"{self._root}/{folder}/"
         try:
-            found: Files = self._call(folder, self._fs.find, self._at(folder), detail=True, expected=FileNotFoundError)
+            found: Files = self.call(folder, lambda at: self.fs.find(at, detail=True), (FileNotFoundError,))
         except FileNotFoundError:
             return {}
         return {
@@ -255,72 +204,50 @@ class _Archive:
             if name.startswith(start) and info["type"] == "file" and not name.endswith("/")
         }
 
-    def runs(self) -> tuple[str, ...]:
-        """Return the names of the folders that hold a manifest."""
-        found = self._call("", self._fs.ls, self._root, detail=True)
-        names = sorted(item["name"].rstrip("/").rpartition("/")[2] for item in found if item["type"] == "directory")
-        return tuple(name for name in names if "manifest.json" in self.files(name))
-
-    def create(self, run: Path, name: str) -> None:
-        """Send a file; if somebody else was faster, theirs stays, and is compared with all others."""
-        path, content = f"{run.name}/{name}", (run / name).read_bytes()
-        how: dict[str, Any] = {}
+    def write(self, path: str, content: bytes, *, once: bool) -> None:
+        """Send a file; ``once``: if somebody else was faster, theirs stays, and is compared with all others."""
+        taken = (FileExistsError,) if once else ()
+        how: dict[str, Any] = {"mode": "create"} if once else {}
         if self._google:
-            # Small content goes as multipart, with a boundary that never changes: what holds it would end there.
-            how["chunksize"] = len(content) if b"--==0==" in content else _PIECE
-            how["content_type"] = _CONTENT_TYPES.get(Path(name).suffix, "application/octet-stream")
-        with suppress(FileExistsError):
+            how["content_type"] = _CONTENT_TYPES.get(Path(path).suffix, "text/plain; charset=utf-8")
+            how["fixed_key_metadata"] = {"cache_control": "no-cache"}
+        with suppress(*taken):
             if self._on_disk:
-                self._call(path, self._store, content, path, os.link, expected=FileExistsError)
+                self.call(path, lambda at: self._store(at, content, os.link if once else os.replace), taken)
             else:
-                pipe, to = self._fs.pipe_file, self._at(path)
-                self._call(path, pipe, to, content, mode="create", expected=FileExistsError, **how)
+                self.call(path, lambda at: self.fs.pipe_file(at, content, **how), taken)
 
-    def replace(self, path: str, content: bytes) -> None:
-        """Write a page whether it exists or not."""
-        if self._on_disk:
-            self._call(path, self._store, content, path, os.replace)
-            return
-        fresh: dict[str, Any] = (
-            {"content_type": _HTML, "fixed_key_metadata": {"cache_control": "no-cache"}} if self._google else {}
-        )
-        self._call(path, self._fs.pipe_file, self._at(path), content, **fresh)
-
-    def _store(self, content: bytes, path: str, place: Callable[[Path, Path], None]) -> None:
+    def _store(self, path: str, content: bytes, place: Callable[[Path, str], None]) -> None:
         """Write a file on a disk completely or not at all; what a killed process leaves lies beside the runs."""
-        target, part = Path(self._at(path)), Path(self._at(f".{uuid.uuid4().hex}"))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(self._root) / f".{uuid.uuid4().hex}"
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            place(part, target)
+            place(part, path)
         finally:
             part.unlink(missing_ok=True)
 
     def download(self, path: str, to: Path) -> None:
         """Copy a file from the archive."""
-        self._call(path, self._fs.get_file, self._at(path), str(to))
+        self.call(path, lambda at: self.fs.get_file(at, str(to)))
 
     def compare(self, copy: Path, folder: str, there: Files, names: list[str]) -> None:
-        """Compare files of the archive with those of a copy: size and MD5, or the content where no MD5 is told."""
+        """Compare files of the archive with those of a copy: by the MD5 where one is told, else by the content."""
         for name in names:
-            if name not in there or not self._same(copy / name, f"{folder}/{name}", there[name]):
+            path, content = f"{folder}/{name}", (copy / name).read_bytes()
+            same = name in there and there[name]["size"] == len(content)
+            if same and "md5Hash" in there[name]:
+                digest = hashlib.md5(content, usedforsecurity=False).digest()
+                same = there[name]["md5Hash"] == b64encode(digest).decode()
+            elif same:
+                same = self.call(path, self.fs.cat_file) == content
+            if not same:
                 raise CourtbookError(
                     self._reason,
                     "The archive holds something else under this name; it was left as it is.",
-                    where=f"{self.url}/{folder}/{name}",
+                    where=f"{self.url}/{path}",
                     next_action="Compare it with the run's own file; one of the two was changed, or is not whole.",
                 )
-
-    def _same(self, file: Path, path: str, info: Mapping[str, Any]) -> bool:
-        if info["size"] != file.stat().st_size:
-            return False
-        with file.open("rb") as ours:
-            digest = _md5(ours)
-        return digest == (info.get("md5Hash") or self._call(path, self._content_digest, self._at(path)))
-
-    def _content_digest(self, path: str) -> str:
-        with self._fs.open(path, "rb") as theirs:
-            return _md5(theirs)

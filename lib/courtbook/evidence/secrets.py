@@ -5,55 +5,48 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from courtbook.errors import CourtbookError, Reason
-
 SHORTEST = 6  # characters: what is shorter stands in every file
-_CHUNK = 1 << 20
-_LONGEST_TOKEN = 8192  # bytes: no pattern below can match more
 
 # A token may follow letters where they belong to an escape: a line break in JSON, a sign in an address.
 _LEFT = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
 # Keys of letters and digits alone also turn up in pictures in base64: there more of the same follows.
 _RIGHT = rb"(?![A-Za-z0-9+/_-])"
 # Kind, what must stand in a file in any case (found a hundred times faster than the pattern), and the pattern.
-_SHAPES: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = tuple(
-    (kind, sure, re.compile(pattern))
-    for kind, sure, pattern in (
-        ("private key", b"PRIVATE KEY", rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
-        ("service account key", b"private_key_id", rb"private_key_id[^0-9a-f]{1,40}[0-9a-f]{40}"),
-        ("Google access token", b"ya29.", _LEFT + rb"ya29\.[\w-]{20}"),
-        ("Google API key", b"AIza", _LEFT + rb"AIza[\w-]{35}" + _RIGHT),
-        ("JSON web token", b"eyJ", _LEFT + rb"eyJ[\w-]{10,2000}\.eyJ[\w-]{10,5000}\.[\w-]{10}"),
-        ("AWS access key", b"AKIA", _LEFT + rb"AKIA[A-Z0-9]{16}" + _RIGHT),
-        ("AWS access key", b"ASIA", _LEFT + rb"ASIA[A-Z0-9]{16}" + _RIGHT),
-        ("GitHub token", b"gh", _LEFT + rb"gh[opsur]_[A-Za-z0-9]{30}"),
-        ("GitHub token", b"github_pat_", rb"github_pat_\w{30}"),
-        ("GitLab token", b"glpat-", _LEFT + rb"glpat-[\w-]{20}"),
-        ("Slack token", b"xox", _LEFT + rb"xox[abeoprs]-[\w-]{10}"),
-        ("npm token", b"npm_", _LEFT + rb"npm_[A-Za-z0-9]{36}"),
-        ("PyPI token", b"pypi-AgEI", rb"pypi-AgEI[\w-]{30}"),
-        ("Stripe key", b"k_live_", _LEFT + rb"[rs]k_live_[A-Za-z0-9]{16}"),
-        ("API key of a model", b"sk-", _LEFT + rb"sk-(?:(?:proj|svcacct|admin|ant-[a-z]+[0-9]{2})-[\w-]{20}|\w{40})"),
-        (
-            "authorization header",
-            b"uthorization",
-            rb"[Aa]uthorization(?:\W|&quot;|&#34;|&#39;){1,20}(?i:bearer|basic|token)(?:[ +]|%20)[\w.~+/-]{16}",
-        ),
-        (
-            "address with a password",
-            b"://",
-            _LEFT + rb"[a-z][a-z0-9+.-]{1,20}://[\w.~%!$&+-]{0,100}:[^\s/@:?#\"'<>\\*()\[\]{}|^`]{3,100}@[\w\[]",
-        ),
-    )
+_SHAPES = (
+    ("private key", b"PRIVATE KEY", rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
+    ("service account key", b"private_key_id", rb"private_key_id[^0-9a-f]{1,40}[0-9a-f]{40}"),
+    ("Google access token", b"ya29.", _LEFT + rb"ya29\.[\w-]{20}"),
+    ("Google API key", b"AIza", _LEFT + rb"AIza[\w-]{35}" + _RIGHT),
+    ("JSON web token", b"eyJ", _LEFT + rb"eyJ[\w-]{10,2000}\.eyJ[\w-]{10,5000}\.[\w-]{10}"),
+    ("AWS access key", b"AKIA", _LEFT + rb"AKIA[A-Z0-9]{16}" + _RIGHT),
+    ("AWS access key", b"ASIA", _LEFT + rb"ASIA[A-Z0-9]{16}" + _RIGHT),
+    ("GitHub token", b"gh", _LEFT + rb"gh[opsur]_[A-Za-z0-9]{30}"),
+    ("GitHub token", b"github_pat_", rb"github_pat_\w{30}"),
+    ("GitLab token", b"glpat-", _LEFT + rb"glpat-[\w-]{20}"),
+    ("Slack token", b"xox", _LEFT + rb"xox[abeoprs]-[\w-]{10}"),
+    ("npm token", b"npm_", _LEFT + rb"npm_[A-Za-z0-9]{36}"),
+    ("PyPI token", b"pypi-AgEI", rb"pypi-AgEI[\w-]{30}"),
+    ("Stripe key", b"k_live_", _LEFT + rb"[rs]k_live_[A-Za-z0-9]{16}"),
+    ("API key of a model", b"sk-", _LEFT + rb"sk-(?:(?:proj|svcacct|admin|ant-[a-z]+[0-9]{2})-[\w-]{20}|\w{40})"),
+    (
+        "authorization header",
+        b"uthorization",
+        rb"[Aa]uthorization(?:\W|&quot;|&#34;|&#39;){1,20}(?i:bearer|basic|token)(?:[ +]|%20)[\w.~+/-]{16}",
+    ),
+    (
+        "address with a password",
+        b"://",
+        _LEFT + rb"[a-z][a-z0-9+.-]{1,20}://[\w.~%!$&+-]{0,100}:[^\s/@:?#\"'<>\\*()\[\]{}|^`]{3,100}@[\w\[]",
+    ),
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Hit:
     """A secret in a run: the file, relative to the run, and what kind of secret; never the secret itself."""
 
@@ -74,60 +67,20 @@ def scan(run: Path, secrets: Mapping[str, str]) -> tuple[Hit, ...]:
     secrets : mapping
         Values by name (``env:NAME`` or ``file:PATH``). They are found as they are, escaped as in JSON, HTML, Python or
         an address, also twice, and in base64; not in what is compressed. Those that ``unsought`` names are left out.
-
-    Raises
-    ------
-    CourtbookError
-        If there is nothing to read or something cannot be read: it may not pass for clean.
     """
-    sought = tuple(
-        (f"value of {name}", form)
-        for name, value in secrets.items()
-        if len(value) >= SHORTEST
-        for form in sorted(_forms(value))
-    )
-    hits: set[Hit] = set()
-    try:
-        paths = sorted(path for path in run.rglob("*") if path.is_symlink() or path.is_file())
-        if not paths:
-            raise FileNotFoundError(2, "there is no file in it")
-        for path in paths:
-            # What a link leads to is no part of the run; where it leads is.
-            content = iter((os.fsencode(path.readlink()),)) if path.is_symlink() else _chunks(path, sought)
-            parts = [(part, _kinds(iter((os.fsencode(part),)), sought)) for part in path.relative_to(run).parts]
-            shown = "/".join("(hidden)" if named else part for part, named in parts)
-            hits |= {Hit(shown, kind) for kind in _kinds(content, sought)}
-            hits |= {Hit(shown, f"{kind}, in its name") for _, named in parts for kind in named}
-    except OSError as error:
-        raise CourtbookError(
-            Reason.BAD_FILE,
-            f"The run cannot be looked through for secrets: {error.strerror}.",
-            where=str(error.filename or run),
-            next_action="Make it readable; what was not looked through is not handed on.",
-        ) from error
-    return tuple(sorted(hits, key=lambda hit: (hit.file, hit.kind)))
+    sought = {f"value of {name}": _forms(value) for name, value in secrets.items() if len(value) >= SHORTEST}
+    paths = sorted(run.rglob("*"))
+    # What a link leads to is no part of the run; where it leads is.
+    names = [*(path.relative_to(run) for path in paths), *(path.readlink() for path in paths if path.is_symlink())]
+    if kinds := _kinds(os.fsencode("\n".join(map(str, names))), sought):
+        return tuple(Hit("(the name of a file)", kind) for kind in sorted(kinds))  # it is shown nowhere
+    files = {path.relative_to(run).as_posix(): path for path in paths if path.is_file() and not path.is_symlink()}
+    return tuple(sorted(Hit(name, kind) for name, path in files.items() for kind in _kinds(path.read_bytes(), sought)))
 
 
-def _chunks(path: Path, sought: tuple[tuple[str, bytes], ...]) -> Iterator[bytes]:
-    """Yield the content of a file, each piece with the end of the one before: what lies across is in one of them."""
-    kept = max([_LONGEST_TOKEN, *(len(form) for _, form in sought)])
-    tail = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield tail + chunk
-            tail = (tail + chunk)[-kept:]
-
-
-def _kinds(chunks: Iterator[bytes], sought: tuple[tuple[str, bytes], ...]) -> set[str]:
-    kinds: set[str] = set()
-    for chunk in chunks:
-        kinds |= {kind for kind, form in sought if kind not in kinds and form in chunk}
-        kinds |= {kind for kind, sure, shape in _SHAPES if kind not in kinds and sure in chunk and shape.search(chunk)}
-    return kinds
-
-
-def _html34(text: str) -> str:
-    return html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+def _kinds(content: bytes, sought: Mapping[str, set[bytes]]) -> set[str]:
+    values = {kind for kind, forms in sought.items() if any(form in content for form in forms)}
+    return values | {kind for kind, sure, shape in _SHAPES if sure in content and re.search(shape, content)}
 
 
 _ESCAPES: tuple[Callable[[str], str], ...] = (
@@ -137,7 +90,7 @@ _ESCAPES: tuple[Callable[[str], str], ...] = (
     lambda text: repr(text)[1:-1],
     lambda text: html.escape(text, quote=False),
     html.escape,
-    _html34,
+    lambda text: html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
     lambda text: quote(text, errors="surrogateescape"),
     lambda text: quote(text, safe="", errors="surrogateescape"),
     lambda text: quote_plus(text, errors="surrogateescape"),

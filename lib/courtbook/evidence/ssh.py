@@ -16,7 +16,6 @@ NAMESPACE = "courtbook-sign-off"
 REVOKED_SIGNERS = "revoked_signers"  # keys that count no more, beside the signers file
 _SECONDS = 120  # a person types a passphrase, or touches a security key
 _OLD = ("unknown option", "illegal option", "invalid option", "unsupported operation", "usage: ssh-keygen")
-_HEADER, _FOOTER = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 
 
 def _unusable(what: str) -> CourtbookError:
@@ -88,8 +87,6 @@ def sign(message: bytes, key: Path) -> bytes:
             if status == 0:
                 return file.with_suffix(".sig").read_bytes()
     what = "; ".join(line.strip() for line in said.splitlines() if line.strip() and line[0] != "@")  # no banner
-    if "passphrase" in said:
-        what = "it is encrypted, and no right passphrase was given"
     raise CourtbookError(
         Reason.BAD_FILE,
         f"ssh-keygen cannot sign with this key: {what}",
@@ -130,8 +127,7 @@ def vouched(message: bytes, signature: bytes, name: str, signers: Path | None, t
 
 def signers_line(name: str, signature: bytes) -> str:
     """Return the line of a signers file that would vouch for the key of a signature."""
-    body = signature.decode("ascii").strip().removeprefix(_HEADER).removesuffix(_FOOTER)
-    blob = base64.b64decode("".join(body.split()))
+    blob = base64.b64decode(re.sub(rb"-----.*-----", b"", signature))
     length = int.from_bytes(blob[10:14])  # after the magic word and the version
     public = blob[14 : 14 + length]
     kind = public[4 : 4 + int.from_bytes(public[:4])].decode("ascii")

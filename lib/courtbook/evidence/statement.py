@@ -176,9 +176,8 @@ def read_statement(text: str) -> Stated:
             raise ValueError("it is of another form")
         run, words = about["run"], {key: about[key] for key in about.keys() - {"run", "format"}}
         stated = Stated(run["name"], run["seal"], run["ledger"], **{**words, "meaning": Meaning(words["meaning"])})
-        wrong = wrong_words(stated) or ("" if stated.moment.tzinfo else "its time has no zone")
+        if wrong := wrong_words(stated) or ("" if stated.moment.tzinfo else "its time has no zone"):
+            raise ValueError(wrong)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("it is of another form") from error
-    if wrong:
-        raise ValueError(wrong)
     return stated
