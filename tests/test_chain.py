@@ -4,9 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -16,7 +13,7 @@ from courtbook.evidence.bundle import sha256
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import read_manifest
 from courtbook.verify import verify
-from small_run import ROOT, Small
+from small_run import Small
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chain")]
 PHASE3 = [table.name for table in load_catalog().tables.values() if table.layer.value == "phase3"]
@@ -24,12 +21,20 @@ PHASE4 = [table.name for table in load_catalog().tables.values() if table.layer.
 NOTEBOOKS = [step.notebook for step in load_catalog().steps]
 
 
+def run(small, *arguments):
+    """Run the chain; the notebooks have processes of their own, the command itself need not."""
+    return small.here("run", small.params, "--runs-dir", str(small.runs), *arguments)
+
+
+def coverage(small):
+    return {item["table"]: item for item in json.loads(small.here("coverage", small.params, "--json").stdout)}
+
+
 @pytest.fixture(scope="module")
-def repaired(tmp_path_factory):
+def repaired(prepared, tmp_path_factory):
     """A small project after one full run, with coverage before it and what the command said."""
-    small = Small.make(tmp_path_factory.mktemp("repaired"))
-    assert small.courtbook("prepare", small.params).returncode == 0
-    before = small.coverage()
+    small = Small.make(tmp_path_factory.mktemp("repaired"), warehouse=prepared["incident"].warehouse)
+    before = coverage(small)
     return small, before, small.run()
 
 
@@ -37,7 +42,7 @@ def test_incident_is_repaired_and_judged_go(repaired):
     small, before, done = repaired
     assert done.returncode == 0, done.stdout + done.stderr
     assert sum(item["covered_dates"] < item["expected_dates"] for item in before.values()) == 8
-    after = small.coverage()
+    after = coverage(small)
     for name in [*PHASE3, *PHASE4]:
         assert after[name]["covered_dates"] == after[name]["expected_dates"] > 0, name
         assert after[name]["found_rows"] == after[name]["expected_rows"], name
@@ -123,40 +128,32 @@ def test_archive_is_sealed_verifies_and_says_what_the_tables_held(repaired):
     assert kinds.count("query") > 200, "every statement is on record"
 
 
-def test_second_run_finds_nothing_to_do_and_keeps_the_first_archive(repaired):
+def test_second_run_finds_nothing_to_do_keeps_the_first_archive_and_passes_over_a_damaged_one(repaired):
     small, _, _ = repaired
     first = small.latest
     seal = sha256(first / "manifest.json")
-    done = small.run("--to", "phase3_backfill")
-    assert done.returncode == 0
-    assert "0 table-dates written" in done.stdout
-    assert small.latest != first
-    assert sha256(first / "manifest.json") == seal
-    baseline = (small.latest / "00_preflight" / "attempt-1" / "00_preflight.html").read_text()
-    assert f"Against {first.name}" in baseline
-
-
-def test_a_damaged_earlier_run_is_no_baseline_and_no_obstacle(repaired):
-    small, _, _ = repaired
     damaged = small.runs / "20990101T000000Z-small"
     damaged.mkdir()
     (damaged / "ledger.jsonl").write_text("changed\n")
     try:
-        done = small.run("--to", "preflight")
-        assert done.returncode == 0, done.stdout
-        page = (small.latest / "00_preflight" / "attempt-1" / "00_preflight.html").read_text()
-        assert "not used as baseline" in page
-        assert "Against 2099" not in page
+        done = run(small, "--to", "phase3_backfill")
     finally:
         (damaged / "ledger.jsonl").unlink()
         damaged.rmdir()
+    assert done.returncode == 0, done.stdout
+    assert "0 table-dates written" in done.stdout
+    assert small.latest != first
+    assert sha256(first / "manifest.json") == seal
+    page = (small.latest / "00_preflight" / "attempt-1" / "00_preflight.html").read_text()
+    assert f"Against {first.name}" in page
+    assert "not used as baseline" in page
+    assert "Against 2099" not in page
 
 
-def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
-    small = Small.make(tmp_path, more="first_step: phase4_backfill")
-    assert small.courtbook("prepare", small.params).returncode == 0
+def test_phase4_first_stops_at_the_gate_and_writes_nothing(prepared, tmp_path):
+    small = Small.make(tmp_path, warehouse=prepared["incident"].warehouse, more="first_step: phase4_backfill")
     before = sha256(tmp_path / "small.duckdb")
-    done = small.run()
+    done = run(small)
     assert done.returncode == 1, done.stdout + done.stderr
     for name in ("team_defense_game_summary", "upcoming_player_game_context", "upcoming_team_game_context"):
         assert name in done.stdout
@@ -175,11 +172,11 @@ def test_phase4_first_stops_at_the_gate_and_writes_nothing(tmp_path):
     assert verify(small.latest, None).findings == ()
 
 
-def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_degraded(tmp_path):
+def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_degraded(prepared, tmp_path):
     more = "thresholds: {usage_rate: {minimum: 1.01}}\noverride: {gate: phase3, by: Ann Boss, reason: model is due}"
-    small = Small.make(tmp_path, state="complete", more=f"{more}\nfirst_step: phase3_validation")
-    assert small.courtbook("prepare", small.params).returncode == 0
-    done = small.run()
+    more += "\nfirst_step: phase3_validation"
+    small = Small.make(tmp_path, state="complete", warehouse=prepared["complete"].warehouse, more=more)
+    done = run(small)
     assert done.returncode == 1, done.stdout + done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines()[:5]] == ["DEGRADED"] * 5
     assert "\nDEGRADED  small" in done.stdout
@@ -199,25 +196,23 @@ def test_an_overridden_gate_lets_the_chain_go_on_and_everything_after_it_says_de
         assert "model is due" in text
 
 
-def test_a_sample_that_fails_behind_an_overridden_gate_is_no_go_and_stops_before_the_rest(tmp_path):
+def test_a_sample_that_fails_behind_an_overridden_gate_is_no_go_and_stops_before_the_rest(prepared, tmp_path):
     more = "first_step: phase4_backfill\noverride: {gate: phase3, by: Ann Boss, reason: model is due}"
-    small = Small.make(tmp_path, more=more)
-    assert small.courtbook("prepare", small.params).returncode == 0
-    done = small.run()
+    small = Small.make(tmp_path, warehouse=prepared["incident"].warehouse, more=more)
+    done = run(small)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "NO-GO" in done.stdout
     assert "held back: ml_feature_store_v2" in done.stdout
-    after = small.coverage()
+    after = coverage(small)
     assert 0 < after["player_shot_zone_analysis"]["dates_with_data"] <= 2, "only the sample was written"
 
 
-def test_writing_cells_refuse_without_the_gate_whoever_calls(tmp_path, monkeypatch):
+def test_writing_cells_refuse_without_the_gate_whoever_calls(prepared, tmp_path, monkeypatch):
     from courtbook.catalog import Layer
     from courtbook.errors import GateClosed
     from courtbook.step import Step
 
-    small = Small.make(tmp_path)
-    assert small.courtbook("prepare", small.params).returncode == 0
+    small = Small.make(tmp_path, warehouse=prepared["incident"].warehouse)
     monkeypatch.chdir(tmp_path)
     step = Step.open("phase4_backfill", params_file=small.params, run_dir=str(tmp_path / "run"))
     plan = step.plan(Layer.PHASE4, step.coverage(Layer.PHASE4))
@@ -230,11 +225,10 @@ def test_writing_cells_refuse_without_the_gate_whoever_calls(tmp_path, monkeypat
     assert sha256(tmp_path / "small.duckdb") == before
 
 
-def test_dry_run_plans_shows_and_writes_nothing(tmp_path):
-    small = Small.make(tmp_path)
-    assert small.courtbook("prepare", small.params).returncode == 0
+def test_dry_run_plans_shows_and_writes_nothing(prepared, tmp_path):
+    small = Small.make(tmp_path, warehouse=prepared["incident"].warehouse, more="first_step: phase3_backfill")
     before = sha256(tmp_path / "small.duckdb")
-    done = small.run("--set", "dry_run=true")
+    done = run(small, "--set", "dry_run=true")
     assert done.returncode == 1
     assert "dry run" in done.stdout
     assert "planned and not written" in done.stdout
@@ -243,42 +237,24 @@ def test_dry_run_plans_shows_and_writes_nothing(tmp_path):
     assert any(task["dates"] for task in plan["tasks"])
 
 
-def test_a_terminated_run_ends_cleanly_and_says_interrupted(tmp_path):
-    small = Small.make(tmp_path)
-    assert small.courtbook("prepare", small.params).returncode == 0
-    chain = subprocess.Popen(
-        [sys.executable, "-m", "courtbook.cli", "run", small.params, "--runs-dir", str(small.runs)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not list(small.runs.glob("*/ledger.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(1)
+def test_a_terminated_run_ends_cleanly_and_says_interrupted(prepared, tmp_path):
+    small = Small.make(tmp_path, warehouse=prepared["incident"].warehouse)
+    chain = small.start()
+    small.wait_for(chain, lambda event: event["kind"] == "step_opened")
     os.kill(chain.pid, signal.SIGTERM)
     _, stderr = chain.communicate(timeout=60)
     assert chain.returncode == 4
     assert "interrupted" in stderr
-    events = Ledger(next(small.runs.glob("*/ledger.jsonl"))).events()
+    events = Ledger(small.only_run / "ledger.jsonl").events()
     assert events[-1]["data"]["verdict"] == "INTERRUPTED"
-    assert small.run("--to", "preflight").returncode == 0, "the warehouse is free again"
+    small.edit("CREATE TABLE free_again (it INTEGER)")  # a reader that is left would not let anybody write
 
 
-def test_two_runs_at_once_do_not_disturb_each_other(tmp_path):
-    projects = []
+def test_two_runs_at_once_do_not_disturb_each_other(prepared, tmp_path):
+    running = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        projects.append(Small.make(tmp_path / name))
-        assert projects[-1].courtbook("prepare", projects[-1].params).returncode == 0
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "courtbook.cli", "run", small.params, "--runs-dir", str(small.runs),
-             "--to", "phase3_backfill"],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for small in projects
-    ]  # fmt: skip
-    said = [process.communicate(timeout=200)[0] for process in running]
+        small = Small.make(tmp_path / name, warehouse=prepared["incident"].warehouse)
+        running.append(small.start("--from", "phase3_backfill", "--to", "phase3_backfill"))
+    said = [process.communicate(timeout=200) for process in running]
     assert [process.returncode for process in running] == [0, 0], said

@@ -21,13 +21,13 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     path = f"warehouse.path={folder / 'demo.duckdb'}"
     small = Small(folder)
-    done = small.courtbook("prepare", "params/demo.yaml", "--set", path)
+    done = small.here("prepare", "params/demo.yaml", "--set", path)
     assert done.returncode == 0, done.stderr
     return small, path
 
 
 def read(small, path):
-    done = small.courtbook("coverage", "params/demo.yaml", "--set", path, "--json")
+    done = small.here("coverage", "params/demo.yaml", "--set", path, "--json")
     assert done.returncode == 0, done.stderr
     return {item["table"]: item for item in json.loads(done.stdout)}
 
@@ -45,7 +45,7 @@ def test_coverage_before_the_run_is_that_of_the_incident(demo):
 
 def test_the_checks_name_the_tables_of_the_incident_in_a_bounded_number_of_queries(demo):
     small, path = demo
-    done = small.courtbook("check", "params/demo.yaml", "--set", path, "--json")
+    done = small.here("check", "params/demo.yaml", "--set", path, "--json")
     assert done.returncode == 1
     told = json.loads(done.stdout)
     gates = {gate["gate"]: gate for gate in told["gates"]}
@@ -64,7 +64,7 @@ def test_the_checks_name_the_tables_of_the_incident_in_a_bounded_number_of_queri
 
 def test_coverage_as_a_table_says_which_metric_it_is(demo):
     small, path = demo
-    done = small.courtbook("coverage", "params/demo.yaml", "--set", path)
+    done = small.here("coverage", "params/demo.yaml", "--set", path)
     assert "91.5 %" in done.stdout
     assert "52.6 %" in done.stdout
     assert "58.5 %" in done.stdout

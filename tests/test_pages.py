@@ -17,7 +17,7 @@ from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import Seal, seal
 from courtbook.evidence.record import read_run
 from courtbook.evidence.signatures import Meaning, Signature, SignOff, Standing
-from courtbook.report.html import MOST_TEXT, export_notebook
+from courtbook.report.html import export_notebook
 from courtbook.report.index_page import read_entry, write_index
 from courtbook.report.page import moment
 from courtbook.report.run_page import run_page
@@ -201,19 +201,20 @@ def test_sections_come_in_the_order_in_which_a_reviewer_asks(bad: tuple[Path, Be
 def test_a_failed_run_tells_first_what_failed_and_what_to_type(bad: tuple[Path, BeautifulSoup]) -> None:
     run, page = bad
     told = words(section(page, "trouble"))
-    assert told.startswith("What failed first: phase3_validation ended in NO-GO")
+    assert told.startswith("What failed first phase3_validation ended in NO-GO")
     assert "a job that never ran" in told
     assert "50.0 %" in told
     assert "13 / 26" in told
-    repair = f"courtbook backfill runs/{run.name}/params.yaml --set range.start=2024-11-04 --set range.end=2024-11-07"
-    assert f"Next action {repair} courtbook run --resume {run.name}" in told
+    repair = f"courtbook backfill {run}/params.yaml --set range.start=2024-11-04 --set range.end=2024-11-07"
+    assert "First repair what rows.orders found: Backfill the dates." in told.partition("Next action")[2]
+    assert f"{repair} courtbook run --resume {run}" in told
     assert "2 checks in the way" in told, "checks with one cause and one repair stand together"
     checks = words(section(page, "checks"))
     assert "rows.orders" not in checks, "what stands on top is not told twice"
     assert checks.index("old") < checks.index("keys"), "what did not pass comes before what passed"
-    assert "What else did not pass" in checks
+    assert "What did not pass and is not in the way" in checks
     folded = [words(item.select_one("summary")) for item in page.select("#checks details")]
-    assert folded == ["phase3: 2 passed"]
+    assert folded == ["2 passed"]
     assert not page.select("#checks details[open]")
 
 
@@ -227,7 +228,7 @@ def test_what_was_accepted_by_name_or_changed_is_told(bad: tuple[Path, Beautiful
 def test_coverage_is_a_table_and_two_drawings_with_words(good: tuple[Path, BeautifulSoup]) -> None:
     _, page = good
     found = section(page, "coverage")
-    assert "84.6 % (22 of 26) 100.0 % (26 of 26) 260 260" in words(found)
+    assert "lines 26 26 100.0 % 26 260 260 22" in words(found)
     drawn = [svg["aria-label"] for svg in found.select("svg")]
     assert drawn == [
         "Coverage before: lines 22 of 26 dates, orders 22 of 26 dates.",
@@ -322,7 +323,7 @@ def test_all_attempts_are_listed_and_steps_that_never_began(tmp_path: Path) -> N
     assert [str(a["href"]) for a in section(page, "steps").select("p a")] == ["documents/handoff.md"]
     told = words(section(page, "trouble"))
     assert "the kernel died again" in told
-    assert "cells interrupted: sum cells not run: end" in told
+    assert "cell interrupted: sum cell not run: end" in told
     assert "MemoryError: Ünable" in told
     assert len(told) < 6000, "of a long log only the end is shown"
 
@@ -334,7 +335,7 @@ def test_a_run_that_broke_off_at_once_still_has_a_page(tmp_path: Path) -> None:
     Ledger(run / "ledger.jsonl").append("run_started", steps=["preflight", "sign_off"])
     page = page_of(run, facts={})
     assert words(page.h1).startswith("… INTERRUPTED")
-    assert "courtbook run --resume '20250102T030405Z-cut off'" in words(section(page, "trouble"))
+    assert f"courtbook run --resume '{run}'" in words(section(page, "trouble"))
     assert "preflight not run" in words(section(page, "steps"))
     assert "It was not read in this run." in words(section(page, "coverage"))
     assert "No gate was decided" in words(section(page, "checks"))
@@ -343,33 +344,16 @@ def test_a_run_that_broke_off_at_once_still_has_a_page(tmp_path: Path) -> None:
     assert "Secrets not recorded" in words(section(page, "environment"))
 
 
-ODD = {"covered": 1, "expected": 2, "found_rows": 1, "expected_rows": 2, "states": {"odd": ["x"]}}
-
-
-@pytest.mark.parametrize(
-    "damage", ["gone", "[]", '{"tables": {"orders": {}}}', json.dumps({"tables": {"orders": ODD}})]
-)
-def test_coverage_that_cannot_be_read_costs_its_section_only(tmp_path: Path, damage: str) -> None:
-    run = make_run(tmp_path, sealed=False)
-    file = run / "00_preflight" / "attempt-1" / "coverage.json"
-    file.unlink()
-    if damage != "gone":
-        file.write_text(damage)
-    page = page_of(run)
-    assert "cannot be read" in words(section(page, "coverage"))
-    assert "phase3: 2 passed" in words(section(page, "checks"))
-
-
 def test_dates_that_failed_are_named_unless_they_were_done_later(tmp_path: Path) -> None:
-    run = make_run(tmp_path, sealed=False)
+    run = make_run(tmp_path, steps={"preflight": "NO-GO"}, sealed=False)
     ledger, about = Ledger(run / "ledger.jsonl"), {"table": "orders", "executor": "http", "rows": 0, "seconds": 0.0}
     many = [f"2023-01-{day:02d}" for day in range(1, 31)]
     ledger.append("dates", **about, done=[], failed=many, why={many[3]: "the service said 503"})
     ledger.append("dates", **about, done=many[:2], failed=[], why={})
-    told = words(section(page_of(run), "work"))
-    assert "2023-01-04 the service said 503" in told
+    told = words(section(page_of(run), "trouble"))
+    assert "28 dates of orders failed: 2023-01-03, 2023-01-04, " in told
+    assert "and 20 more: the service said 503" in told
     assert "2023-01-02" not in told
-    assert "8 more are in the ledger." in told
 
 
 def test_a_page_made_for_a_signature_tells_what_the_run_was_made_with(tmp_path: Path) -> None:
@@ -391,9 +375,11 @@ def test_a_dry_run_says_how_to_write(tmp_path: Path) -> None:
     run = make_run(tmp_path, steps={"phase3_backfill": "NO-GO"}, sealed=False)
     file = next(run.glob("*/attempt-1/result.json"))
     report = {"planned": 9, "done": 0, "failed": 0, "held_back": ["orders"], "unsound": {}, "errors": {"lines": EVIL}}
-    file.write_text(json.dumps({**json.loads(file.read_text()), "dry_run": True, "backfills": [report]}))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "backfills": [report]}))
+    params = (run / "params.yaml").read_text()
+    (run / "params.yaml").write_text(params.replace("dry_run: false", "dry_run: true"))
     told = words(section(page_of(run), "trouble"))
-    assert f"courtbook run runs/{run.name}/params.yaml --set dry_run=false" in told
+    assert f"courtbook run {run}/params.yaml --set dry_run=false" in told
     assert "orders was held back" in told
     assert f"lines: {EVIL}" in told
 
@@ -408,7 +394,6 @@ def test_a_map_has_a_panel_a_season_and_a_bar_for_each_row_of_days() -> None:
     days = [date(2024, 4, 1) + timedelta(days=n) for n in (0, 1, 2, 4, 44, 89, 135, 136)]  # gaps of 40, 45 and 46 days
     states = {"complete": [str(day) for day in days], "missing": ["2024-04-04"]}
     found = state_map({EVIL: states, "empty": {}}, EVIL)
-    assert found is not None
     svg = BeautifulSoup(found.svg, "html.parser")
     panels = [item.get_text() for item in svg.select("text.t")]
     assert panels == ["2024-04-01 to 2024-06-29", "2024-08-14 to 2024-08-15"]
@@ -418,7 +403,6 @@ def test_a_map_has_a_panel_a_season_and_a_bar_for_each_row_of_days() -> None:
     assert paths[2].startswith("M0 34h2")
     assert [(word, count) for word, _, count in found.legend] == [("complete", 8), ("missing", 1)]
     assert not svg.select("script, img")
-    assert state_map({"orders": {}}, "nothing") is None
 
 
 def notebook(path: Path, *cells: Any) -> Path:
@@ -508,7 +492,6 @@ def test_odd_notebooks_are_exported_too(tmp_path: Path) -> None:
         shows("", display({"application/json": "{}"})),
         shows("b", display({"image/svg+xml": "<svg onload='go()'/>"}), display({"image/png": PIXEL})),
         shows("c", nbformat.v4.new_output("stream", name="stdout", text="half \ud800 of a pair")),
-        shows("d", nbformat.v4.new_output("stream", name="stdout", text="first " + "x" * (3 * MOST_TEXT) + " last")),
         nbformat.v4.new_raw_cell("<b>raw</b>"),
     ]
     path = tmp_path / "not in a run" / "odd näme.ipynb"
@@ -517,12 +500,8 @@ def test_odd_notebooks_are_exported_too(tmp_path: Path) -> None:
     before = path.read_bytes()
     text = export_notebook(path)
     page = BeautifulSoup(text.encode(), "html.parser")
-    assert len(text) < 2 * MOST_TEXT
-    assert "first" in words(page)
-    assert words(page).count("last") == 1
     assert "half ? of a pair" in words(page)
-    assert [image["alt"] for image in page.select("img")] == ["a figure without a description"] * 2
-    assert not page.select("nav")
+    assert [image["alt"] for image in page.select("img")] == ["a figure without a description"]
     assert path.read_bytes() == before, "the notebook is the evidence and is not touched"
     assert export_notebook(notebook(tmp_path / "none.ipynb")).count("<h1>none</h1>") == 1
 
@@ -540,6 +519,7 @@ def test_the_index_lists_every_run_newest_first_and_says_what_is_wrong_with_one(
     for name, file, damage in (
         ("20250105T000000Z-e", "ledger.jsonl", "changed\n"),
         ("20250106T000000Z-f", "manifest.json", "[" * 100_000),
+        ("20250108T000000Z-h", "manifest.json", json.dumps({"files": {}})),
     ):
         shutil.copytree(first, runs / name)
         (runs / name / file).write_text(damage)
@@ -552,11 +532,13 @@ def test_the_index_lists_every_run_newest_first_and_says_what_is_wrong_with_one(
     own, working = (list(item.select("tbody tr")) for item in page.select("section"))
     told = [words(row) for row in own]
     assert [words(row.select("th")[0]) for row in own] == [
-        f"2025010{n}T000000Z-{name}" for n, name in zip(range(7, 0, -1), "gfedcba", strict=True)
+        f"2025010{n}T000000Z-{name}" for n, name in zip(range(8, 0, -1), "hgfedcba", strict=True)
     ]
-    assert "cannot be read" in told[0]
+    for row in told[:3]:
+        assert "cannot be read" in row
+        assert "made by an older version, or damaged" in row
+    told, own = told[1:], own[1:]
     assert str(tmp_path) not in str(page), "an index that is published says nothing about the machine"
-    assert "cannot be read" in told[1]
     assert "The ledger was changed" in told[2]
     assert "still going on, or was cut off" in told[3]
     assert "it ended in GO, and no manifest covers that" in told[4]
@@ -572,7 +554,7 @@ def test_the_index_reads_no_results_so_that_hundreds_of_runs_are_quick(tmp_path:
     for file in run.glob("*/attempt-1/*.json"):
         file.write_text("never read")
     assert read_entry(run, None).problem == ""
-    assert read_entry(run, None).verdict == "GO"
+    assert read_entry(run, None).verdict == ("GO",)
 
 
 def test_signatures_stand_in_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,13 +566,13 @@ def test_signatures_stand_in_the_index(tmp_path: Path, monkeypatch: pytest.Monke
         return (signature(1, "Ann", Meaning.REJECTED, Standing.VALID),)
 
     monkeypatch.setattr("courtbook.report.index_page.read_signatures", read)
-    assert read_entry(run, Path("allowed")).signers == ()
+    assert read_entry(run, Path("allowed")).who == ("Olga Operator (unauthenticated)",)
     assert asked == [], "a run that nobody signed costs nothing"
     (run / "signatures").mkdir()
     entry = read_entry(run, Path("allowed"))
     assert asked == [Path("allowed")]
-    assert entry.sign_off is SignOff.REJECTED
-    assert entry.signers == ("rejected by Ann (valid)",)
+    assert entry.sign_off == SignOff.REJECTED.value
+    assert entry.who[1:] == ("rejected by Ann (valid)",)
 
 
 def test_two_may_write_the_index_at_once_and_readers_see_a_whole_one(tmp_path: Path) -> None:

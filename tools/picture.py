@@ -1,5 +1,7 @@
-"""Draws docs/demo.png: the coverage of the demo before and after its backfills."""
+"""Draws docs/demo.png, the coverage of the demo before and after, and of a run that is named docs/run_page.png."""
 
+import shutil
+import sys
 import tempfile
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +19,22 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main() -> None:
+def draw_page(run: Path) -> None:
+    """Draw the top of a run's newest page."""
+    from courtbook.evidence.manifest import page_files
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
+        page = browser.new_page(viewport={"width": 1200, "height": 2060})
+        page.goto(page_files(run)[-1].resolve().as_uri())
+        image = Image.open(BytesIO(page.screenshot()))
+        browser.close()
+    image.convert("RGB").quantize(64).save(ROOT / "docs" / "run_page.png", optimize=True)
+
+
+def draw_demo() -> None:
     """Build the incident's state in a folder of its own, draw it, fill it, draw it again."""
     with tempfile.TemporaryDirectory() as folder:
         params = load_params(ROOT / "params" / "demo.yaml", [f"warehouse.path={folder}/demo.duckdb"])
@@ -39,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    draw_page(Path(sys.argv[1])) if sys.argv[1:] else draw_demo()

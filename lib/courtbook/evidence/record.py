@@ -176,13 +176,21 @@ class Run:
         """
         found: dict[str, Mapping[str, Any]] = {}
         for data in self.data("coverage"):
-            content = json.loads((self.folder / data["file"]).read_text(encoding="utf-8"))
+            content = _read_json(self.folder / data["file"])
             found = {**found, **content["tables"]} if last else {**content["tables"], **found}
         return found
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CourtbookError(
+            Reason.BAD_FILE,
+            f"This cannot be read: {error}.",
+            where=str(path),
+            next_action="See what 'courtbook verify' says of the run, or take another copy.",
+        ) from error
 
 
 def _attempts(run: Path, events: tuple[Event, ...]) -> tuple[Attempt, ...]:
@@ -211,7 +219,7 @@ def _attempts(run: Path, events: tuple[Event, ...]) -> tuple[Attempt, ...]:
                 spent,
                 event["host"],
                 event["user"],
-                _read_json(folder / "result.json"),
+                _read_json(folder / "result.json") if (folder / "result.json").is_file() else {},
             )
         )
     return tuple(found)

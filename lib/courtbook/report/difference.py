@@ -68,19 +68,16 @@ def compare_values(
     b: Values | None,
     *,
     absent: str = NOT_RECORDED,
-    note: Callable[[str], str] | None = None,
+    note: Callable[[str], str] = lambda what: "",
 ) -> Part:
     """Compare what two runs hold under the same names; None: the run has nothing of it on record."""
     if a is None or b is None:
-        held = tuple(NOT_RECORDED if side is None else f"{len(side)} on record" for side in (a, b))
-        if a is b:
-            return Part(title, (), 0, (title.lower(),))
-        return Part(title, (Difference(title.lower(), *held),), 0)
+        a, b = ({title.lower(): None if side is None else f"{len(side)} on record"} for side in (a, b))
     differences, unknown, same = [], [], 0
     for what in dict.fromkeys([*a, *b]):
-        left, right = (NOT_RECORDED if value is None else value for value in (a.get(what, absent), b.get(what, absent)))
+        left, right = (side.get(what, absent) or NOT_RECORDED for side in (a, b))
         if left != right:
-            differences.append(Difference(what, *_brief(left, right), note(what) if note else ""))
+            differences.append(Difference(what, *_brief(left, right), note(what)))
         elif NOT_RECORDED in left:
             unknown.append(what)
         else:

@@ -1,15 +1,12 @@
 """Executed notebooks as HTML pages: what they show, with their code folded, for people who have only a browser."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
-MOST_TEXT = 200_000  # characters of one output; a page that no browser opens helps nobody
 _ACTIVE = ("script", "iframe", "frame", "object", "embed", "base", "meta", "link", "form")
-_SUSPECT = re.compile(rf"<\s*({'|'.join(_ACTIVE)})\b|[\s/'\"]on\w+\s*=|\b(href|src\w*)\s*=", re.IGNORECASE)
 
 
 def export_notebook(notebook: Path, verdict: str = "", why: str = "") -> str:
@@ -27,25 +24,19 @@ def export_notebook(notebook: Path, verdict: str = "", why: str = "") -> str:
 
     markdown = MarkdownWithMath(renderer=IPythonRenderer(escape=False, exclude_anchor_links=True))
     content = nbformat.read(notebook, as_version=4)
-    cells = []
-    for number, cell in enumerate(content.cells):
-        code = cell.cell_type == "code"
-        cells.append(
-            {
-                "id": cell.get("id", f"cell-{number}"),
-                "text": "" if code else _inert(markdown.render(cell.source)),
-                "code": cell.source if code else "",
-                "count": cell.get("execution_count"),
-                "state": cell.metadata.get("courtbook", {}).get("state", "done"),
-                "outputs": [shown for output in cell.get("outputs", []) for shown in _output(output, markdown)],
-            }
-        )
-    attempt = notebook.parent.name
+    cells = [
+        {
+            "source": cell,
+            "text": "" if cell.cell_type == "code" else _inert(markdown.render(cell.source)),
+            "outputs": [shown for output in cell.get("outputs", []) for shown in _output(output, markdown)],
+        }
+        for cell in content.cells
+    ]
     return render(
         "notebook.html.j2",
         light=True,  # what notebooks show is made for white paper
         name=notebook.stem,
-        place=f"{notebook.parents[2].name} · {attempt}" if attempt.startswith("attempt-") else "",
+        place=f"{notebook.parents[2].name} · {notebook.parent.name}",
         titled=any("<h1" in cell["text"] for cell in cells),
         verdict=verdict,
         why=why,
@@ -66,22 +57,14 @@ def _output(output: Mapping[str, Any], markdown: Any) -> Iterator[Markup]:
     data, words = output["data"], output["data"].get("text/plain", "")
     if "text/html" in data:
         yield _inert(data["text/html"])
-    elif image := next((name for name in ("image/png", "image/jpeg", "image/svg+xml") if name in data), None):
+    elif image := next((name for name in ("image/png", "image/jpeg") if name in data), None):
         alt = output["metadata"].get(image, {}).get("alt") or words or "a figure without a description"
-        yield _image(image, data[image], alt)
+        source = f"data:{image};base64,{''.join(data[image].split())}"
+        yield Markup('<img alt="{}" src="{}">').format(alt, source)
     elif "text/markdown" in data:
         yield _inert(markdown.render(data["text/markdown"]))
     else:
         yield _text(words or f"(no text; {', '.join(data) or 'nothing'})", "plain")
-
-
-def _image(kind: str, content: str, alt: str) -> Markup:
-    if kind == "image/svg+xml":
-        from base64 import b64encode
-
-        content = b64encode(content.encode("utf-8", "replace")).decode()
-    source = f"data:{kind};base64,{''.join(content.split())}"
-    return Markup('<img alt="{}" src="{}">').format(alt, source)
 
 
 def _text(text: str, kind: str) -> Markup:
@@ -89,27 +72,21 @@ def _text(text: str, kind: str) -> Markup:
 
     # Of a progress bar, which writes over its line, only what it said last.
     text = "\n".join(line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n"))
-    if len(text) > MOST_TEXT:
-        half = MOST_TEXT // 2
-        told = f"\n\n... {len(text) - MOST_TEXT:,} characters are left out here; the notebook holds them ...\n\n"
-        text = text[:half] + told + text[-half:]
     label = Markup("<small>{}</small>").format(kind) if kind in ("stderr", "error") else ""
     return Markup('{}<pre class="{}">{}</pre>').format(label, escape(kind), Markup(ansi2html(text)))  # noqa: S704
 
 
 def _inert(html: str) -> Markup:
     """Return HTML of an output without what would run or load something."""
-    if _SUSPECT.search(html):
-        from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup
 
-        soup = BeautifulSoup(html, "html.parser")
-        for tag in soup(_ACTIVE):
-            tag.decompose()
-        for tag in soup(True):
-            for name, value in list(tag.attrs.items()):
-                plain = "".join(str(value).lower().split())
-                elsewhere = name.lower() in ("src", "srcset") and not plain.startswith("data:")
-                if name.lower().startswith("on") or plain.startswith("javascript:") or elsewhere:
-                    del tag[name]
-        html = str(soup)
-    return Markup(html)  # noqa: S704 - outputs are HTML; the page's policy lets none of it run or load anything
+    soup = BeautifulSoup(html, "html.parser")
+    for tag in soup(_ACTIVE):
+        tag.decompose()
+    for tag in soup(True):
+        for name, value in list(tag.attrs.items()):
+            plain = "".join(str(value).lower().split())
+            elsewhere = name in ("src", "srcset") and not plain.startswith("data:")
+            if name.startswith("on") or plain.startswith("javascript:") or elsewhere:
+                del tag[name]
+    return Markup(str(soup))  # noqa: S704 - outputs are HTML; the page's policy lets none of it run or load anything

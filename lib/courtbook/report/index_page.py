@@ -12,50 +12,49 @@ from courtbook.errors import CourtbookError, Reason
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import page_files, read_manifests
 from courtbook.evidence.record import Run
-from courtbook.evidence.signatures import SignOff, read_signatures, sign_off
+from courtbook.evidence.signatures import read_signatures, sign_off
 from courtbook.report.page import link, moment, render
 from courtbook.report.pages import honest
 from courtbook.report.work import duration
 
 INDEX = "index.html"
 NOT_SEALED, UNREADABLE = "not sealed", "cannot be read"
+_DAMAGED = "made by an older version, or damaged"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run as the index lists it.
+    """One run as the index shows it, column by column.
 
     Attributes
     ----------
     page : str
         The newest page of the run, by its path from the index; empty where it has none.
-    verdict : str
-        The run's verdict; ``not sealed`` or ``cannot be read`` where it has none that counts.
-    signers : tuple of str
-        Who signed: meaning, name and what the signature is worth.
-    sign_off : SignOff or None
-        What the signatures amount to; None where that is not known.
+    verdict : tuple of str
+        The run's verdict, with DEGRADED; ``not sealed`` or ``cannot be read`` where it has none that counts.
+    who : tuple of str
+        The operator, and who signed: meaning, name and what the signature is worth.
     problem : str
         Why the verdict does not count; empty if it does.
     """
 
     run: str
-    page: str = ""
-    verdict: str = UNREADABLE
-    degraded: bool = False
-    sign_off: SignOff | None = None
-    signers: tuple[str, ...] = ()
+    page: str
+    verdict: tuple[str, ...] = (UNREADABLE,)
+    sign_off: str = ""
     name: str = ""
     range: str = ""
-    operator: str = ""
-    started: str = ""
-    seconds: float | None = None
+    who: tuple[str, ...] = ()
+    begun: str = ""
+    took: str = ""
     problem: str = ""
 
     @property
-    def working(self) -> bool:
-        """Whether it is a folder in which a person works, and no run of the chain."""
-        return self.run.startswith("working-")
+    def row(self) -> Sequence[object]:
+        """The row of the run."""
+        run = [link(self.run, self.page) if self.page else self.run]
+        about = [list(filter(None, pair)) for pair in ((self.name, self.range), (self.begun, self.took))]
+        return [self.verdict, run, self.sign_off, about[0], self.who, about[1], self.problem]
 
 
 def read_entry(folder: Path, signers: Path | None) -> Entry:
@@ -66,17 +65,14 @@ def read_entry(folder: Path, signers: Path | None) -> Entry:
     signers : Path or None
         The file that says which key belongs to whom.
     """
-    page = ""
+    pages = page_files(folder)
+    page = f"{folder.name}/{pages[-1].name}" if pages else ""
     try:
-        pages = page_files(folder)
-        page = f"{folder.name}/{pages[-1].name}" if pages else ""
         return _entry(folder, signers, page)
     except CourtbookError as error:
-        return Entry(folder.name, page, problem=error.what)
-    except OSError as error:
-        return Entry(folder.name, page, problem=f"{Path(error.filename or folder).name}: {error.strerror}")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
-        return Entry(folder.name, page, problem=f"{type(error).__name__}: {error}")
+        return Entry(folder.name, page, problem=_DAMAGED if error.reason is Reason.BAD_FILE else error.what)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
+        return Entry(folder.name, page, problem=_DAMAGED)
 
 
 def _entry(folder: Path, signers: Path | None, page: str) -> Entry:
@@ -86,53 +82,33 @@ def _entry(folder: Path, signers: Path | None, page: str) -> Entry:
     params = begun.get("parameters") or yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     run = Run(folder, dict(params), events, read_manifests(folder), ())
     covered = run.seal.evidence["ledger"]["events"] if run.seal else 0
+    verdict, problem = honest(run, run.verdict), ""
     if run.ended is None:
         verdict, problem = NOT_SEALED, "it has no end on record: it is still going on, or was cut off"
     elif covered <= events.index(run.ended):
         verdict, problem = NOT_SEALED, f"it ended in {run.verdict}, and no manifest covers that"
-    else:
-        verdict, problem = honest(run, run.verdict), ""
     signed = read_signatures(folder, signers) if (folder / "signatures").is_dir() or run.data("signed") else ()
+    operator = [f"{params['operator']} (unauthenticated)"] if params.get("operator") else []
     return Entry(
         folder.name,
         page,
-        verdict,
-        run.degraded or verdict == "DEGRADED",
-        sign_off(signed),
-        tuple(f"{item.meaning.value} by {item.name} ({item.standing.value})" for item in signed),
-        str(params["name"]),
+        tuple(dict.fromkeys([verdict, *(["DEGRADED"] if run.degraded else [])])),
+        sign_off(signed).value,
+        params["name"],
         f"{params['range']['start']} to {params['range']['end']}",
-        str(params.get("operator") or ""),
-        events[0]["time"] if events else "",
-        run.seconds,
+        (*operator, *(f"{item.meaning.value} by {item.name} ({item.standing.value})" for item in signed)),
+        moment(events[0]["time"]),
+        duration(run.seconds),
         problem,
     )
 
 
 def index_page(entries: Sequence[Entry]) -> str:
     """Return the page that lists runs, newest first, and the folders in which people work apart from them."""
-    found = sorted(entries, key=lambda entry: entry.run, reverse=True)
-    lists = [
-        ("Runs", [_row(entry) for entry in found if not entry.working]),
-        ("Working folders", [_row(entry) for entry in found if entry.working]),
-    ]
+    lists: dict[str, list[Sequence[object]]] = {"Runs": [], "Working folders": []}
+    for entry in sorted(entries, key=lambda entry: entry.run, reverse=True):
+        lists["Working folders" if entry.run.startswith("working-") else "Runs"].append(entry.row)
     return render("index.html.j2", lists=lists)
-
-
-def _row(entry: Entry) -> Sequence[object]:
-    who = [f"{entry.operator} (unauthenticated)"] if entry.operator else []
-    verdict = ["DEGRADED"] if entry.degraded and entry.verdict != "DEGRADED" else []
-    return [
-        [entry.verdict, *verdict],
-        [link(entry.run, entry.page)] if entry.page else entry.run,
-        entry.sign_off.value if entry.sign_off else "",
-        entry.name,
-        entry.range,
-        [*who, *entry.signers],
-        moment(entry.started),
-        "" if entry.seconds is None else duration(entry.seconds),
-        entry.problem,
-    ]
 
 
 def write_index(runs: Path, signers: Path | None) -> Path:

@@ -1,6 +1,7 @@
 """Pages that need nothing but a browser: templates, and how values look in them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -36,13 +37,12 @@ def _numeric(rows: Sequence[Sequence[object]], column: int) -> bool:
 
 
 def _breadth(value: object) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "links"
-    if value in ("", []):
+    if value in ("", [], ()):
         return "none"
-    if not isinstance(value, str):
-        return ""
-    return "short" if len(value) < 30 else "long"
+    if isinstance(value, str):
+        return "short" if len(value) < 25 else "long"
+    texts = value if isinstance(value, list | tuple) else [value]
+    return "short" if all(isinstance(text, str) and len(text) < 25 for text in texts) else ""
 
 
 def moment(text: str) -> str:
@@ -54,11 +54,13 @@ def moment(text: str) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if time.tzinfo else text
 
 
-def size(count: int) -> str:
-    """Write a number of bytes."""
-    return (
-        f"{count:,} B" if count < 10_000 else f"{count / 1000:,.0f} kB" if count < 10**7 else f"{count / 1e6:,.0f} MB"
-    )
+def flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield parameters that are set, by dotted key, as ``--set`` takes them."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from flat(item, f"{key}.{name}" if key else str(name))
+    elif value is not None:
+        yield key, value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def link(text: str, path: str) -> dict[str, str]:
@@ -75,7 +77,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = {"cell": cell, "percent": percent, "duration": duration, "moment": moment, "size": size, "sign": _sign}
+    filters = {"cell": cell, "percent": percent, "duration": duration, "moment": moment, "sign": _sign}
     found.filters |= {**filters, "tone": lambda word: _TONE_OF.get(word, ""), "numeric": _numeric, "breadth": _breadth}
     return found
 

@@ -1,32 +1,26 @@
-"""Text: what the command prints, and what documents are made of. A page of text is 100 columns wide."""
+"""What pages and documents say of a run: gates and their checks, coverage, parameters."""
 
-import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import zip_longest
+from itertools import groupby
+from textwrap import indent
 from typing import Any
 
 from courtbook.calendar import Calendar, GameDay
-from courtbook.catalog import Catalog, Check, Layer, Severity
+from courtbook.catalog import Catalog, Check, Severity
 from courtbook.checks.result import CheckResult, Status, Verdict, blocks
 from courtbook.coverage import DateState
 from courtbook.evidence.record import Run
 from courtbook.gates import Decision
-from courtbook.report.layout import cell, percent
+from courtbook.report.layout import percent
 from courtbook.report.tables import ORDER, command, measured
+from courtbook.report.text import WIDTH, fenced, fitted, listed, one_line, plain, wrapped
 
-WIDTH = 100
-# Control characters, and those that turn the direction of writing.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_KEY = (
+COVERAGE_KEY = (
     "covered: of the expected dates, those with any row (the runbook's own metric); complete: with every row that the "
     "raw layer makes us expect; rows: of the expected rows, those that are there."
 )
-# What Markdown or HTML would take for markup, at the beginning of a line too, since lines are broken anywhere.
-_MARKUP = re.compile(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)|~~|&(?=#?\w+;)|(?<!\S)(?:#{1,6}|[-+]|=+|-{2,})(?!\S)")
-_NUMBERED = re.compile(r"(?<!\S)(\d{1,9})([.)])(?!\S)")
 
 
 def audit_text(decision: Decision, params_file: str) -> str:
@@ -53,105 +47,28 @@ def worst_first(results: Iterable[CheckResult]) -> list[CheckResult]:
     return sorted(results, key=lambda result: ORDER.index(result.status))
 
 
-def recorded(record: Mapping[str, Any], gate: str) -> CheckResult:
-    """Return a result as ``result.json`` holds it; of a step that did not end, only id and status are on record."""
-
-    def words(name: str) -> str:
-        return str(record.get(name, ""))
-
-    check = Check(
-        id=record["id"],
-        title=words("title"),
-        phase=gate,
-        severity=Severity(record.get("severity", Severity.CRITICAL.value)),
-        rule=words("rule"),
-        source=words("source"),
-        causes=words("causes"),
-        repair=words("repair"),
-        command=words("command"),
-        table=words("table"),
-        unit=words("unit"),
-    )
+def _recorded(record: Mapping[str, Any], gate: str) -> CheckResult:
+    """Return a result as ``result.json`` holds it."""
+    texts = ("id", "title", "rule", "source", "causes", "repair", "command", "table", "unit")
+    numbers = ("numerator", "denominator", "value", "minimum", "maximum", "floor")
+    found = {name: record[name] for name in (*numbers, "overridden", "seconds", "detail", "excuse")}
     return CheckResult(
-        check=check,
+        check=Check(phase=gate, severity=Severity(record["severity"]), **{name: record[name] for name in texts}),
         status=Status(record["status"]),
-        numerator=record.get("numerator"),
-        denominator=record.get("denominator"),
-        value=record.get("value"),
-        minimum=record.get("minimum"),
-        maximum=record.get("maximum"),
-        floor=record.get("floor"),
-        overridden=bool(record.get("overridden")),
-        seconds=0.0,
-        detail=words("detail"),
-        dates=tuple(date.fromisoformat(day) for day in record.get("dates", ())),
-        excuse=words("excuse"),
+        dates=tuple(date.fromisoformat(day) for day in record["dates"]),
+        **found,
     )
-
-
-def one_line(text: object) -> str:
-    """Write something in one line, without anything that a terminal or a reader would stumble over."""
-    return _writable(_UNSEEN.sub(" ", str(text)).strip())
-
-
-def _writable(text: str) -> str:
-    """Replace halves of characters, which no file can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def plain(text: object) -> str:
-    """Write a text that others gave so that Markdown shows it as it is."""
-    marked = _MARKUP.sub(lambda found: "".join(f"\\{sign}" for sign in found[0]), one_line(text))
-    return _NUMBERED.sub(r"\1\\\2", marked)
-
-
-def wrapped(text: str, indent: str = "", *, width: int = WIDTH) -> str:
-    """Break a text between words; ``indent`` stands before every line but the first."""
-    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def fenced(text: str) -> list[str]:
-    """Return text that Markdown shows as it stands, as lines."""
-    return ["```", *text.replace("```", "'''").split("\n"), "```"]
-
-
-def fitted(rows: Sequence[Sequence[object]], columns: Sequence[str], *, width: int = WIDTH) -> str:
-    """Lay out rows as text that is no wider than ``width``: what is too long goes on below in its column.
-
-    Without column heads there are no lines for them.
-    """
-    texts = [[one_line(cell(value)) for value in row] for row in rows]
-    head = [list(columns)] if any(columns) else []
-    numeric = [all(isinstance(row[i], int | float) or row[i] is None for row in rows) for i in range(len(columns))]
-    widths = [max((len(row[i]) for row in [*head, *texts]), default=1) for i in range(len(columns))]
-    room = width - 2 * (len(columns) - 1)
-    words = [max((len(word) for row in texts for word in row[i].split()), default=1) for i in range(len(columns))]
-    while sum(widths) > room and max(widths) > 8:
-        loose = [i for i, size in enumerate(widths) if size > max(words[i], 8)] or range(len(columns))
-        widths[max(loose, key=widths.__getitem__)] -= 1
-    ruled = [*head, *(["-" * size for size in widths] for _ in head), *texts]
-    lines = []
-    for row in ruled:
-        broken = [
-            textwrap.wrap(text, size, break_on_hyphens=False) or [""] for text, size in zip(row, widths, strict=True)
-        ]
-        for parts in zip_longest(*broken, fillvalue=""):
-            aligned = zip(parts, widths, numeric, strict=True)
-            line = "  ".join(part.rjust(size) if right else part.ljust(size) for part, size, right in aligned)
-            lines.append(line.rstrip())
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What a gate said last. ``whole`` is False where only the status of each check is on record."""
+    """What a gate said last, and when it said what; without results where the step did not come to its end."""
 
     name: str
     verdict: str
     words: str
     when: tuple[str, ...]
     results: tuple[CheckResult, ...]
-    whole: bool
 
 
 def gates_of(run: Run) -> dict[str, Gate]:
@@ -159,19 +76,20 @@ def gates_of(run: Run) -> dict[str, Gate]:
     kept = {(a.step, a.name, gate["gate"]): gate for a in run.attempts for gate in a.result.get("gates", ())}
     found: dict[str, Gate] = {}
     for event in run.events:
-        if event["kind"] != "gate":
-            continue
-        data, name = event["data"], event["data"]["gate"]
-        full = kept.get((data["step"], data.get("attempt"), name))
-        told = full["results"] if full else [{"id": key, "status": s} for key, s in data.get("results", {}).items()]
-        results = tuple(recorded(item, name) for item in told)
-        words = full["words"] if full else f"{len(data['blockers'])} of {data['checks']} checks block"
-        when = (
-            *(found.pop(name).when if name in found else ()),
-            f"{event['time'][:19]}Z {data['step']}: {data['verdict']}",
-        )
-        found[name] = Gate(name, data["verdict"], words, when, results, full is not None)
+        if event["kind"] == "gate":
+            data, name = event["data"], event["data"]["gate"]
+            before = found.pop(name).when if name in found else ()
+            when = (*before, f"{event['time'][:19]}Z {data['step']}: {data['verdict']}")
+            cut_off = f"the step did not come to its end; what blocks: {', '.join(data['blockers']) or 'nothing'}"
+            full = kept.get((data["step"], data.get("attempt"), name), {"words": cut_off, "results": ()})
+            results = tuple(_recorded(item, name) for item in full["results"])
+            found[name] = Gate(name, data["verdict"], full["words"], when, results)
     return found
+
+
+def blockers_of(gates: Mapping[str, Gate]) -> list[CheckResult]:
+    """Return what stands in the way of GO, worst first."""
+    return worst_first(item for gate in gates.values() for item in gate.results if blocks(item))
 
 
 def calendar_of(*read: Mapping[str, Mapping[str, Any]]) -> Calendar:
@@ -186,16 +104,21 @@ def honest(run: Run, verdict: str) -> str:
     return Verdict.DEGRADED.value if run.degraded and verdict == Verdict.GO.value else verdict
 
 
-def top_lines(run: Run, title: str, verdict: str, why: str) -> list[str]:
-    """Return what every document begins with."""
-    chosen = run.params.get("range") or {}
-    begun = [*run.data("run_started"), *run.data("step_opened")]
-    warehouse = next((data["warehouse"] for data in begun if "warehouse" in data), "not on record")
-    who = run.params.get("operator")
+def document(
+    run: Run,
+    title: str,
+    verdict: str,
+    why: str,
+    *,
+    sections: Mapping[str, Sequence[str]],
+    about: Sequence[str] = (),
+) -> str:
+    """Return a document: title, what every document says of the run, what it says ``about`` itself, then sections."""
+    chosen, who = run.params.get("range") or {}, run.params.get("operator")
     facts = {
         "run": run.name,
         "range": f"{chosen.get('start')} to {chosen.get('end')}",
-        "warehouse": warehouse,
+        "warehouse": warehouse_of(run) or "not on record",
         "operator": f"{who} (as the parameters say, unauthenticated)" if who else "nobody is named",
         "mode": "dry run: nothing is written" if run.params.get("dry_run") else "writes into the warehouse",
     }
@@ -203,37 +126,32 @@ def top_lines(run: Run, title: str, verdict: str, why: str) -> list[str]:
     lines = [f"# {title}: {honest(run, verdict)}", "", wrapped(plain(why).rstrip(".") + "."), ""]
     if given:
         lines += [wrapped(f"**DEGRADED: {plain('; '.join(given))}. Nothing here may be read as GO.**"), ""]
-    return lines + [wrapped(f"- {name}: {plain(value)}", "  ") for name, value in facts.items()]
+    lines += listed([*(f"{name}: {value}" for name, value in facts.items()), *about])
+    for name, own in sections.items():
+        lines += ["", f"## {name}", "", *own]
+    return "\n".join([*lines, ""])
 
 
-def section_lines(title: str, lines: Sequence[str], empty: str = "") -> list[str]:
-    """Return a section; ``empty`` stands where there is nothing to say."""
-    return ["", f"## {title}", "", *(lines or [empty])]
+def check_lines(results: Sequence[CheckResult]) -> list[str]:
+    """List checks, worst first; those that share status, rule and bounds stand together."""
+    lines: list[str] = []
+    for (_, asked, rule), found in groupby(
+        worst_first(results), key=lambda item: (item.status, measured(item)[1], item.check.rule)
+    ):
+        group = list(found)
+        rows = [[item.status.value, item.check.id, *measured(item)[::2]] for item in group]
+        noted = [(item.check.id, text) for item in group for text in (item.detail, item.excuse) if text]
+        lines += [wrapped(one_line(f"asked for {asked}: {rule}"), "           ")] if rule else []
+        lines.append(indent(fitted(rows, ["", "", "", ""], width=WIDTH - 2), "  "))
+        lines += [f"    {wrapped(one_line(f'{name}: {text}'), ' ' * 6, width=WIDTH - 4)}" for name, text in noted]
+    return fenced("\n".join(lines))
 
 
-def document(lines: Sequence[str]) -> str:
-    """Return lines as the text of a file."""
-    return _writable("\n".join([*lines, ""]))
-
-
-def end_coverage(run: Run, catalog: Catalog) -> dict[str, Mapping[str, Any]]:
-    """Return coverage as the run read it last, by table, in the order of the catalog."""
-    read, names = run.coverage(last=True), list(catalog.tables)
-    return dict(sorted(read.items(), key=lambda item: names.index(item[0]) if item[0] in names else len(names)))
-
-
-def coverage_lines(run: Run, catalog: Catalog, layers: Sequence[Layer]) -> list[str]:
-    """Return the coverage of some layers as the run read it last, as a table."""
-    others = {table.name for layer in set(Layer) - set(layers) for table in catalog.layer(layer)}
-    read = {name: item for name, item in end_coverage(run, catalog).items() if name not in others}
-    if not read:
-        return ["It was not read in this run."]
-    states = [
-        state.value
-        for state in DateState
-        if state is DateState.COMPLETE
-        or (state is not DateState.EMPTY_BY_RULE and any(item["states"].get(state.value) for item in read.values()))
-    ]
+def coverage_rows(read: Mapping[str, Mapping[str, Any]]) -> tuple[list[list[object]], list[str]]:
+    """Return rows and heads of recorded coverage; a state that no date is in has no column."""
+    always, never = DateState.COMPLETE, DateState.EMPTY_BY_RULE
+    occurring = {state for item in read.values() for state, days in item["states"].items() if days}
+    states = [s.value for s in DateState if s is always or (s is not never and s.value in occurring)]
     rows = [
         [
             name,
@@ -246,5 +164,23 @@ def coverage_lines(run: Run, catalog: Catalog, layers: Sequence[Layer]) -> list[
         ]
         for name, item in read.items()
     ]
-    heads = ["table", "covered", "expected", "coverage", *states, "rows", "of"]
-    return [*fenced(fitted(rows, heads)), "", wrapped(_KEY)]
+    return rows, ["table", "covered", "expected", "coverage", *states, "rows", "of"]
+
+
+def coverage_of(run: Run, catalog: Catalog, *, last: bool = True) -> dict[str, Mapping[str, Any]]:
+    """Return coverage as the run read it first or last, by table, in the order of the catalog."""
+    read = run.coverage(last=last)
+    return {name: read[name] for name in (*catalog.tables, *read) if name in read}
+
+
+def coverage_lines(read: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return coverage as a table with its key."""
+    if not read:
+        return ["It was not read in this run."]
+    return [*fenced(fitted(*coverage_rows(read))), "", wrapped(COVERAGE_KEY)]
+
+
+def warehouse_of(run: Run) -> str | None:
+    """Return the identity of the warehouse that a run was against; None where it never came to open it."""
+    begun = [*run.data("run_started"), *run.data("step_opened")]
+    return next((str(data["warehouse"]) for data in begun if "warehouse" in data), None)

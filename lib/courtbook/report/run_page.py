@@ -1,37 +1,26 @@
 """A run's own page: what it is about, how it ended and why, with links to everything that it left behind."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from courtbook.catalog import load_catalog
-from courtbook.checks.result import CheckResult, Status
-from courtbook.coverage import DateState
+from jinja2.filters import do_filesizeformat
+
+from courtbook.catalog import Catalog, load_catalog
+from courtbook.checks.result import CheckResult, Status, blocks
 from courtbook.evidence.manifest import Manifest, Seal
-from courtbook.evidence.record import Run, TableWork
+from courtbook.evidence.record import INTERRUPTED, Run, TableWork
 from courtbook.evidence.signatures import Signature, SignOff
-from courtbook.report.handoff import why_of
-from courtbook.report.layout import percent
-from courtbook.report.page import link, moment, render, size
-from courtbook.report.pages import Gate, gates_of, honest
+from courtbook.report.page import flat, link, moment, render
+from courtbook.report.pages import COVERAGE_KEY, blockers_of, coverage_of, coverage_rows, gates_of, honest, worst_first
 from courtbook.report.state_map import state_map
-from courtbook.report.tables import ORDER, measured
-from courtbook.report.trouble import check_rows, find_trouble, grouped
+from courtbook.report.tables import command, measured
+from courtbook.report.trouble import shown, what_failed, what_next, why_of
 from courtbook.report.work import duration
 
 Row = Sequence[object]
-KEY_PACKAGES = (
-    "courtbook",
-    "duckdb",
-    "google-cloud-bigquery",
-    "nbconvert",
-    "pandas",
-    "papermill",
-    "pyarrow",
-    "sqlglot",
-)
-_MOST = 20  # of what may be long: the files have it all
+_LOG = 4000  # characters of the end of a log, which the archive holds whole
 
 
 def run_page(run: Run, manifest: Manifest, signatures: Sequence[Signature], sign_off: SignOff) -> str:
@@ -45,12 +34,11 @@ def run_page(run: Run, manifest: Manifest, signatures: Sequence[Signature], sign
         As they were judged now.
     """
     sealed = manifest if manifest.kind is Seal.RUN or run.seal is None else run.seal
-    gates = gates_of(run)
+    catalog, gates = load_catalog(), gates_of(run)
     results = [result for gate in gates.values() for result in gate.results]
-    params_file = f"runs/{run.name}/params.yaml"
-    trouble = find_trouble(run, gates, params_file)
-    shown = {id(result) for group in (trouble.groups if trouble else ()) for result in group.results}
-    others = (result for result in results if result.status is not Status.PASS and id(result) not in shown)
+    blockers = blockers_of(gates)
+    noted = worst_first(item for item in results if item.status is not Status.PASS and not blocks(item))
+    params_file = shown(run.folder / "params.yaml")
     return render(
         "run.html.j2",
         run=run,
@@ -61,118 +49,78 @@ def run_page(run: Run, manifest: Manifest, signatures: Sequence[Signature], sign
         sign_off=sign_off.value,
         verdict=honest(run, run.verdict),
         why=why_of(run),
-        trouble=trouble,
+        failed=what_failed(run),
+        next=what_next(run, catalog, blockers),
+        log=_log(run),
         steps=list(_steps(run, manifest)),
-        coverage=_coverage(run),
-        gates=[_gate(gate) for gate in gates.values()],
-        statuses=[status.value for status in reversed(ORDER)],
-        groups=grouped(others, params_file),
-        passed=[(gate.name, rows) for gate in gates.values() if (rows := check_rows(_passed(gate)))],
+        **_coverage(run, catalog),
+        gates=[[gate.name, gate.verdict, gate.words] for gate in gates.values()],
+        blocking=_grouped(blockers, params_file),
+        noted=_grouped(noted, params_file),
+        passed=[_row(item) for item in results if item.status is Status.PASS],
         work=[_work(item) for item in run.work],
-        failed=_failed(run),
-        excuses=run.excuses,
         thresholds=[(item.check.id, measured(item)[1]) for item in results if item.overridden],
-        params=list(_flat(run.params)),
+        params=list(flat(run.params)),
         tables=_tables(sealed.evidence.get("tables", {})),
-        packages=KEY_PACKAGES,
         documents=[link(Path(name).name, name) for name in sorted(manifest.files) if name.startswith("documents")],
         files=_files(manifest),
     )
+
+
+def _grouped(results: Iterable[CheckResult], params_file: str) -> list[tuple[str, str, str, list[Row]]]:
+    """Return likely causes, repair, command and rows of checks; those with one cause and one repair stand together."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for item in results:
+        key = (item.check.causes, item.check.repair, command(item, params_file))
+        found.setdefault(key, []).append(_row(item))
+    return [(*key, rows) for key, rows in found.items()]
+
+
+def _row(item: CheckResult) -> Row:
+    said = filter(None, (item.detail, item.excuse and f"accepted: {item.excuse}"))
+    return [item.status.value, [item.check.id, item.check.title], *measured(item), "; ".join(said)]
+
+
+def _log(run: Run) -> str:
+    """Return the last lines of the log of a step that was interrupted."""
+    logs = [item.folder / "log.txt" for item in run.latest if item.verdict == INTERRUPTED]
+    texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs if log.is_file()]
+    return texts[0][-_LOG:].partition("\n")[2].strip() if texts else ""
 
 
 def _steps(run: Run, manifest: Manifest) -> Iterator[Row]:
     """Yield a row for every attempt, and for every step that was to come and did not."""
     for item in run.attempts:
         place = item.folder.relative_to(run.folder).as_posix()
-        names = [name.removeprefix(f"{place}/") for name in manifest.files if name.startswith(f"{place}/")]
-        stem = item.notebook.stem
-        words = {f"{stem}.html": "page", f"{stem}.ipynb": "notebook", "log.txt": "log", "result.json": "result"}
-        shown = [*(name for name in words if name in names), *(name for name in names if name not in words)]
-        files = [link(words.get(name, name), f"{place}/{name}") for name in shown]
+        names = sorted(name for name in manifest.files if name.startswith(f"{place}/"))
+        files = [link(Path(name).name, name) for name in names]
         who = f"{item.user}@{item.host}"
         took = "" if item.seconds is None else duration(item.seconds)
         yield [item.step, item.verdict, item.why, item.name, moment(item.started), took, who, files]
     begun = {item.step for item in run.attempts}
     planned = next(iter(run.data("run_started")), {}).get("steps", [])
-    for step in planned:
-        if step not in begun:
-            yield [step, "not run", "", "", "", "", "", []]
+    yield from ([step, "not run", "", "", "", "", "", []] for step in planned if step not in begun)
 
 
-def _coverage(run: Run) -> dict[str, Any]:
-    """Return coverage as it was read first and last: figures, and the two drawings."""
-    try:
-        before, after = run.coverage(last=False), run.coverage(last=True)
-        order = {table.name: place for place, table in enumerate(load_catalog().processed)}
-        names = sorted(after, key=lambda name: order.get(name, len(order)))
-        before, after = ({name: read[name] for name in names} for read in (before, after))
-        states = [s.value for s in DateState if any(item["states"].get(s.value) for item in after.values())]
-        rows = [
-            [
-                name,
-                _covered(before[name]),
-                _covered(item),
-                item["found_rows"],
-                item["expected_rows"],
-                *(len(item["states"].get(state, ())) for state in states),
-            ]
-            for name, item in after.items()
-        ]
-        pictures = [("before", before), ("after", after)] if before != after else [("before and after", after)]
-        maps = [(when, found) for when, read in pictures if (found := _map(when, read))]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        return {"problem": f"What was recorded cannot be read: {type(error).__name__}: {error}", "rows": []}
-    heads = ["table", "covered before", "covered after", "rows", "of"]
-    return {"problem": "", "rows": rows, "heads": [*heads, *states], "maps": maps}
-
-
-def _covered(item: Mapping[str, Any]) -> str:
-    covered, expected = item["covered"], item["expected"]
-    return f"{percent(covered / expected)} ({covered:,} of {expected:,})" if expected else "none expected"
-
-
-def _map(when: str, read: Mapping[str, Mapping[str, Any]]) -> object:
-    told = ", ".join(f"{name} {item['covered']} of {item['expected']} dates" for name, item in read.items())
-    return state_map({name: item["states"] for name, item in read.items()}, f"Coverage {when}: {told}.")
-
-
-def _passed(gate: Gate) -> list[CheckResult]:
-    return [result for result in gate.results if result.status is Status.PASS]
-
-
-def _gate(gate: Gate) -> Row:
-    found = [result.status for result in gate.results]
-    return [gate.name, gate.verdict, gate.words, *(found.count(status) for status in reversed(ORDER))]
+def _coverage(run: Run, catalog: Catalog) -> dict[str, Any]:
+    """Return coverage as it was read first and last: figures, and a drawing of each."""
+    before, after = (coverage_of(run, catalog, last=last) for last in (False, True))
+    if not after:
+        return {"coverage": []}
+    rows, heads = coverage_rows(after)
+    coverage = [[*row, before[name]["covered"]] for name, row in zip(after, rows, strict=True)]
+    pictures = {"before": before, "after": after} if before != after else {"before and after": after}
+    maps = []
+    for when, read in pictures.items():
+        told = ", ".join(f"{name} {item['covered']} of {item['expected']} dates" for name, item in read.items())
+        states = {name: item["states"] for name, item in read.items()}
+        maps.append((when, state_map(states, f"Coverage {when}: {told}.")))
+    return {"coverage": coverage, "heads": [*heads, "covered before"], "maps": maps, "key": COVERAGE_KEY}
 
 
 def _work(item: TableWork) -> Row:
     rate = round(item.done / item.seconds * 60) if item.seconds else None
     return [item.table, ", ".join(item.executors), item.done, item.failed, item.rows, duration(item.seconds), rate]
-
-
-def _failed(run: Run) -> tuple[list[Row], int]:
-    """Return dates that failed and were not done later, with the reason, and how many more there are."""
-    left: dict[tuple[str, str], str] = {}
-    for data in run.data("dates"):
-        left |= {(data["table"], day): data["why"].get(day, "") for day in data["failed"]}
-        for day in data["done"]:
-            left.pop((data["table"], day), None)
-    rows: list[Row] = [[table, day, why] for (table, day), why in left.items()]
-    return rows[:_MOST], len(rows) - _MOST
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield values by dotted key, as ``--set`` takes them."""
-    for key, item in value.items():
-        name = f"{prefix}{key}"
-        if isinstance(item, Mapping) and item:
-            yield from _flat(item, f"{name}.")
-        elif isinstance(item, str):
-            yield name, item or "(empty)"
-        elif isinstance(item, bool):
-            yield name, "yes" if item else "no"
-        else:
-            yield name, ", ".join(map(str, item)) if isinstance(item, list) and item else str(item or "none")
 
 
 def _tables(facts: Mapping[str, Mapping[str, Any]]) -> list[Row]:
@@ -189,7 +137,5 @@ def _tables(facts: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 def _files(manifest: Manifest) -> list[Row]:
     own = manifest.path.name
     found = sorted(manifest.files.items())
-    return [
-        [link(own, own), "", "this seal"],
-        *([link(name, name), size(item["bytes"]), item["sha256"][:12]] for name, item in found),
-    ]
+    rows = [[link(name, name), do_filesizeformat(item["bytes"]), item["sha256"][:12]] for name, item in found]
+    return [[link(own, own), "", "this seal"], *rows]

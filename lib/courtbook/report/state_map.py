@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from html import escape
+from itertools import groupby, pairwise
 
 from markupsafe import Markup
 
@@ -24,38 +25,19 @@ class StateMap:
 
 
 def _seasons(days: Sequence[date]) -> Iterator[tuple[date, date]]:
-    first = before = days[0]
-    for day in days[1:]:
-        if day - before > _GAP:
-            yield first, before
-            first = day
-        before = day
-    yield first, before
+    gaps = [pair for pair in pairwise(days) if pair[1] - pair[0] > _GAP]
+    return zip([days[0], *(after for _, after in gaps)], [*(before for before, _ in gaps), days[-1]], strict=True)
 
 
 def _bars(days: Sequence[date], first: date, last: date, top: int) -> str:
     """Return the path of one row: a bar for each row of days without a gap, in units of a day."""
-    places = [(day - first).days for day in days if first <= day <= last]
-    path, start = [], None
-    for number, place in enumerate(places):
-        start = place if start is None else start
-        if number + 1 == len(places) or places[number + 1] != place + 1:
-            wide = place + 1 - start
-            path.append(f"M{start} {top}h{wide}v{ROW - 2}h-{wide}z")
-            start = None
-    return "".join(path)
+    places = enumerate((day - first).days for day in days if first <= day <= last)
+    bars = [[place for _, place in own] for _, own in groupby(places, key=lambda item: item[1] - item[0])]
+    return "".join(f"M{bar[0]} {top}h{len(bar)}v{ROW - 2}h-{len(bar)}z" for bar in bars)
 
 
-def _months(first: date, last: date) -> Iterator[date]:
-    day = first.replace(day=1)
-    while day <= last:
-        if day >= first:
-            yield day
-        day = (day + timedelta(days=32)).replace(day=1)
-
-
-def state_map(tables: Mapping[str, Mapping[str, Sequence[str]]], words: str) -> StateMap | None:
-    """Draw the state of every table on every date; None where no table has any date.
+def state_map(tables: Mapping[str, Mapping[str, Sequence[str]]], words: str) -> StateMap:
+    """Draw the state of every table on every date.
 
     Parameters
     ----------
@@ -69,8 +51,6 @@ def state_map(tables: Mapping[str, Mapping[str, Sequence[str]]], words: str) -> 
         for name, states in tables.items()
     }
     days = sorted({day for states in read.values() for own in states.values() for day in own})
-    if not days:
-        return None
     drawn, top = [], 0
     for first, last in _seasons(days):
         count = (last - first).days + 1
@@ -78,13 +58,13 @@ def state_map(tables: Mapping[str, Mapping[str, Sequence[str]]], words: str) -> 
         drawn.append(f'<text class="t" x="0" y="{top + 13}">{first} to {last}</text>')
         drawn += [
             f'<text x="{LEFT + (day - first).days * scale:.1f}" y="{top + HEAD - 5}">{day:%b}</text>'
-            for day in _months(first, last)
-            if (last - day).days * scale > 20  # or its name would stand in the margin
+            for day in (first + timedelta(number) for number in range(count))
+            if day.day == 1 and (last - day).days * scale > 20  # or its name would stand in the margin
         ]
         paths: dict[DateState, str] = {}
         for number, (name, states) in enumerate(read.items()):
             line = HEAD + number * ROW
-            drawn.append(f'<text class="m" x="0" y="{top + line + 10}">{escape(_short(name))}</text>')
+            drawn.append(f'<text class="m" x="0" y="{top + line + 10}">{escape(name)}</text>')
             for state, own in states.items():
                 paths[state] = paths.get(state, "") + _bars(own, first, last, line)
         bars = "".join(f'<path fill="{COLOURS[state]}" d="{path}"/>' for state, path in paths.items() if path)
@@ -97,7 +77,3 @@ def state_map(tables: Mapping[str, Mapping[str, Sequence[str]]], words: str) -> 
     )
     counts = {state: sum(len(states.get(state, ())) for states in read.values()) for state in DateState}
     return StateMap(Markup(svg), tuple((s.value, COLOURS[s], n) for s, n in counts.items() if n))  # noqa: S704 - escaped
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 34 else f"{name[:33]}…"
