@@ -14,6 +14,12 @@ from small_run import ROOT, Small
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 IDS = [path.stem for path in SOURCES]
+LOST = "2024-12-31"  # the last date: no other one looks back at it
+TABLES = (
+    "nba_analytics.upcoming_team_game_context",
+    "nba_precompute.player_composite_factors",
+    "nba_predictions.ml_feature_store_v2",
+)
 
 
 def code_cells(path):
@@ -64,51 +70,50 @@ def test_ends_in_assertion_and_verdict(path):
     assert any("plots." in source for source in sources)
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("papermill")
-def test_plain_papermill_one_by_one_shares_one_working_run(tmp_path):
-    small = Small.make(tmp_path)
-    assert small.courtbook("prepare", small.params).returncode == 0
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "params").mkdir()  # makes the folder a project, so that its working run stays in it
-    for source in SOURCES:
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "papermill",
-                str(source),
-                str(tmp_path / source.name),
-                "-p",
-                "params_file",
-                small.params,
-            ],
-            cwd=tmp_path / "notebooks",
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-    concluded = sorted(path.parts[-3] for path in (tmp_path / "runs" / "working-small").glob("*/attempt-1/result.json"))
-    assert concluded == IDS
+@pytest.fixture
+def person(prepared, tmp_path):
+    """A project of a person who opens notebooks: its warehouse lacks a date in tables of both phases."""
+    small = Small.make(tmp_path, state="complete", warehouse=prepared["complete"].warehouse)
+    small.edit(*(f"DELETE FROM {table} WHERE game_date = DATE '{LOST}'" for table in TABLES))
+    for name in ("notebooks", "params"):  # they make the folder a project, so that its working run stays in it
+        (tmp_path / name).mkdir()
+    return small
+
+
+def papermill_command(small, name, *options):
+    """Run a notebook with papermill's own command, in the folder of notebooks."""
+    command = [sys.executable, "-m", "papermill", str(ROOT / "notebooks" / f"{name}.ipynb"),
+               str(small.folder / f"{name}.ipynb"), "-p", "params_file", small.params, *options]  # fmt: skip
+    folder = small.folder / "notebooks"
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("papermill")
-def test_overrides_and_mistakes_in_a_cell_are_understood(tmp_path):
-    small = Small.make(tmp_path)
-    assert small.courtbook("prepare", small.params).returncode == 0
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "params").mkdir()
-    target = tmp_path / "out.ipynb"
-    done = subprocess.run(
-        [sys.executable, "-m", "papermill", str(SOURCES[0]), str(target), "-p", "params_file", small.params,
-         "-y", "overrides: {range.ende: 2024-12-01}"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+def test_plain_papermill_one_by_one_shares_one_working_run(person):
+    first, *others = SOURCES
+    done = papermill_command(person, first.stem)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for source in others:
+        papermill.execute_notebook(
+            source, person.folder / source.name, {"params_file": person.params},
+            cwd=person.folder / "notebooks", progress_bar=False,
+        )  # fmt: skip
+    run = person.folder / "runs" / "working-small"
+    results = {path.parts[-3]: json.loads(path.read_text()) for path in run.glob("*/attempt-1/result.json")}
+    assert sorted(results) == IDS
+    assert {result["verdict"] for result in results.values()} == {"GO"}
+    for table in TABLES:
+        assert person.rows(f"SELECT COUNT(*) FROM {table} WHERE game_date = DATE '{LOST}'") > [(0,)], "written again"
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("papermill")
+def test_overrides_and_mistakes_in_a_cell_are_understood(person):
+    done = papermill_command(person, IDS[0], "-y", "overrides: {range.ende: 2024-12-01}")
     assert done.returncode == 1
+    target = person.folder / f"{IDS[0]}.ipynb"
     shown = [output for cell in code_cells(target) for output in cell.outputs if output.output_type == "error"]
     assert "did you mean 'end'?" in shown[0].evalue
     assert len(shown[0].traceback) <= 4, "a mistake is three lines, not a traceback"
-    assert not (tmp_path / "runs").exists(), "nothing is written for wrong parameters"
+    assert not (person.folder / "runs").exists(), "nothing is written for wrong parameters"

@@ -20,6 +20,7 @@ from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import read_manifest
 from courtbook.params_file import load_params
 from courtbook.repair import repair as repair_in_process
+from courtbook.verify import verify
 from courtbook.warehouse.opening import open_warehouse
 from small_run import Small
 
@@ -103,6 +104,7 @@ def test_a_repair_writes_these_dates_of_this_table_and_keeps_a_record(complete: 
     assert json.loads((attempt / "result.json").read_text())["verdict"] == "GO"
     manifest = read_manifest(run / "manifest.json")
     assert manifest.evidence["verdict"] == "GO"
+    assert verify(run, None).findings == ()
     assert manifest.files["ledger.jsonl"]["sha256"] == sha256(run / "ledger.jsonl")
     # What looks back at these dates is older now.
     count = int(next(word for word in done.stdout.split("older than this now: ")[1].split()))
@@ -147,6 +149,7 @@ def test_a_repair_behind_a_closed_gate_writes_nothing(complete: Small) -> None:
     assert rewritten(before, ages(complete)) == set()
     (run,) = complete.runs.glob("2*")
     assert read_manifest(run / "manifest.json").evidence["verdict"] == "NO-GO"
+    assert verify(run, None).findings == ()
     assert Ledger(run / "ledger.jsonl").last("dates") is None
 
 
@@ -176,6 +179,7 @@ def test_a_repair_waits_for_nobody_who_writes_the_table(complete: Small) -> None
     assert rewritten(before, ages(complete)) == set()
     (run,) = complete.runs.glob("2*")
     assert read_manifest(run / "manifest.json").evidence["verdict"] == "INTERRUPTED"
+    assert verify(run, None).findings == ()
 
 
 def test_a_repair_is_no_chain_to_go_on_with(complete: Small, monkeypatch: pytest.MonkeyPatch) -> None:
