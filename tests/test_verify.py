@@ -4,33 +4,30 @@ import json
 import os
 import random
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from courtbook.archive import make_shown
+from courtbook.errors import CourtbookError
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import Seal, read_manifest, seal
+from courtbook.evidence.signatures import Meaning
+from courtbook.sign_off import sign_run
 from courtbook.verify import verify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_keys import OLGA, RITA, make_key, make_signers
 from made_run import check, load, make_run, rewrite
 
 FAILED = check("keys", status="FAIL", value=0.5, numerator=50.0)
 OVERRIDE = {"gate": "phase3", "by": "Ann Boss", "reason": "the model is due"}
 _tried: Counter[str] = Counter()
 _found: Counter[str] = Counter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def table() -> Iterator[None]:
-    """Print how many changes of each kind were tried, and how many were found."""
-    yield
-    print("\nchanges to an archive             tried  found")  # noqa: T201 - the table is what CI shows
-    for kind, number in _tried.items():
-        print(f"{kind:<32} {number:>6} {_found[kind]:>6}")  # noqa: T201
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +41,14 @@ def run(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / original.name))
 
 
-def findings(run: Path) -> list[str]:
-    return [f"{item.where}: {item.what}" for item in verify(run, None).findings]
+def findings(run: Path, signers: Path | None = None) -> list[str]:
+    return [f"{item.where}: {item.what}" for item in verify(run, signers).findings]
 
 
-def found(kind: str, run: Path, told: str = "") -> None:
+def found(kind: str, run: Path, told: str = "", signers: Path | None = None) -> None:
     """Assert that a change is found, and where."""
     _tried[kind] += 1
-    said = findings(run)
+    said = findings(run, signers)
     assert said, kind
     assert not told or any(told in line for line in said), (told, said)
     _found[kind] += 1
@@ -358,6 +355,69 @@ def test_any_change_of_any_file_is_found(run: Path, data: st.DataObject) -> None
         file.write_bytes(content)
 
 
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Two runs that two people signed off, and the file that says who they are."""
+    folder = tmp_path_factory.mktemp("signed")
+    keys = {name: make_key(folder, name.split()[0].lower()) for name in (OLGA, RITA)}
+    signers = make_signers(folder, keys)
+    runs = [make_run(folder, f"20250102T03040{number}Z-made") for number in (5, 6)]
+    for run in runs:
+        for name, meaning in ((OLGA, Meaning.EXECUTED), (RITA, Meaning.APPROVED)):
+            sign_run(
+                run, name=name, role="engineer", meaning=meaning, comment="seen", key=keys[name], signers=signers,
+                shown=make_shown(run, signers), tell=str,
+            )  # fmt: skip
+    assert all(findings(run, signers) == [] for run in runs)
+    return runs[0], runs[1], signers
+
+
+@pytest.fixture
+def signed_run(signed: tuple[Path, Path, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(signed[0], tmp_path / signed[0].name))
+
+
+def test_a_flipped_bit_is_found_in_everything_that_signing_adds(
+    signed: tuple[Path, Path, Path], signed_run: Path
+) -> None:
+    added = sorted(set(files(signed_run)) - set(ARCHIVE))
+    assert len(added) == 12, "two statements and signatures, documents, pages, manifests, parts of the ledger"
+    for name in added:
+        file = signed_run / name
+        content = file.read_bytes()
+        for place in random.Random(name).sample(range(len(content)), 12):
+            file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            found("a bit flipped in what signing adds", signed_run, signers=signed[2])
+        file.unlink()
+        found("what signing added deleted", signed_run, signers=signed[2])
+        file.write_bytes(content)
+    assert findings(signed_run, signed[2]) == []
+
+
+@pytest.mark.parametrize("sealed_again", [False, True], ids=["", "sealed again"])
+def test_a_signature_of_another_run_is_found(
+    signed: tuple[Path, Path, Path], signed_run: Path, sealed_again: bool
+) -> None:
+    names = [name for name in files(signed_run) if name.startswith("signatures/")]
+    assert len(names) == 4
+    for wanted in (names, [name for name in names if "approved" in name], [n for n in names if n.endswith(".sig")]):
+        before = {path: path.read_bytes() for path in signed_run.rglob("*") if path.is_file()}
+        for name in wanted:
+            shutil.copyfile(signed[1] / name, signed_run / name)
+        if sealed_again:
+            for path in (signed_run / "manifest-2.json", signed_run / "manifest-3.json"):
+                path.unlink()
+            (signed_run / "ledger-2.jsonl").write_bytes((signed[1] / "ledger-2.jsonl").read_bytes())
+            for _ in range(2):
+                try:
+                    seal(signed_run, Seal.SIGNATURE, {"verdict": "GO"})
+                except CourtbookError:  # the ledger of the other run does not follow this one's
+                    (signed_run / "ledger-2.jsonl").write_bytes(before[signed_run / "ledger-2.jsonl"])
+        found("signature transplanted", signed_run, signers=signed[2])
+        for path, content in before.items():
+            path.write_bytes(content)
+
+
 def test_what_is_said_names_the_file_and_how_it_differs(run: Path) -> None:
     (run / VALIDATION / "log.txt").write_text("more")
     assert findings(run) == [f"{VALIDATION}/log.txt: was changed: 0 bytes were sealed, 4 are there"]
@@ -367,3 +427,14 @@ def test_the_record_of_a_verification_is_json(run: Path) -> None:
     told = json.loads(json.dumps(verify(run, None).record()))
     assert (told["holds"], told["verdict"], told["sign_off"]) == (True, "GO", "not signed")
     assert told["counted"] == {"files": 14, "events": 14, "notebooks": 2, "cells": 2, "checks": 2, "signatures": 0}
+
+
+def test_the_table_of_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last test of this file: how many changes of each kind the others tried, and how many were found."""
+    assert sum(_tried.values()) > 1000
+    assert _tried == _found
+    lines = [f"{'changes to an archive':<46}  tried  found"]
+    lines += [f"{kind:<46} {number:>6} {_found[kind]:>6}" for kind, number in _tried.items()]
+    lines.append(f"{'all':<46} {sum(_tried.values()):>6} {sum(_found.values()):>6}")
+    with capsys.disabled():  # to stderr: what a worker of xdist writes to stdout is lost
+        sys.stderr.write("\n" + "\n".join(lines) + "\n")
