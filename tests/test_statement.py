@@ -370,3 +370,49 @@ def test_a_range_without_games_reaches_no_statement(league_warehouse: Path, ware
     summer = warehouse_params.range.model_copy(update={"start": date(2024, 8, 1), "end": date(2024, 8, 31)})
     with pytest.raises(ParameterError, match="No game that counts"):
         read_calendar(DuckDBWarehouse(league_warehouse), warehouse_params.model_copy(update={"range": summer}))
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of translations."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    to_duckdb.cache_clear()
+    return tmp_path / "courtbook" / "sql"
+
+
+def test_a_translation_is_kept_and_read_back(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = to_duckdb("SELECT DIV(@a + 1, 2) AS half")
+    (file,) = kept.iterdir()
+    to_duckdb.cache_clear()
+    monkeypatch.setattr("courtbook.warehouse.statement._translate", None)  # nothing is translated again
+    assert to_duckdb("SELECT DIV(@a + 1, 2) AS half") == first
+    assert first[1] == {"a"}
+    assert [path.name for path in kept.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "[]", '{"sql": "SELECT 2"}', '{"sql": "SELECT'])
+def test_a_damaged_translation_is_made_anew(kept: Path, damage: str) -> None:
+    first = to_duckdb("SELECT COUNTIF(x) AS n FROM t")
+    (file,) = kept.iterdir()
+    whole = file.read_text()
+    file.write_text(damage)
+    to_duckdb.cache_clear()
+    assert to_duckdb("SELECT COUNTIF(x) AS n FROM t") == first
+    assert file.read_text() == whole
+
+
+def test_another_version_of_the_translator_shares_nothing(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    to_duckdb("SELECT 1 AS one")
+    to_duckdb.cache_clear()
+    monkeypatch.setattr("courtbook.warehouse.statement._translator", lambda: b"another")
+    to_duckdb("SELECT 1 AS one")
+    assert len(list(kept.iterdir())) == 2
+
+
+def test_where_nothing_can_be_kept_it_is_translated_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    to_duckdb.cache_clear()
+    assert to_duckdb("SELECT 1 AS one") == ("SELECT 1 AS one", frozenset())

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -24,6 +24,15 @@ from courtbook.params import CommandParams
 
 _CHUNK = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _status(child: subprocess.Popen[bytes] | None, patience: float) -> int | None:
+    """Return the exit status of a job; one that has let go of everything may take a moment more to have one."""
+    if child is None:
+        return None
+    with suppress(subprocess.TimeoutExpired):
+        return child.wait(timeout=patience)
+    return None
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ class CommandExecutor:
         """Follow a job until it is over, end it if it takes too long or we are to stop, and record how it ended."""
         group = Group(job["pid"], job["created"], Path(job["alive"]))
         over = "ended" if child or group.lives() else "lost"
-        started, how = time.monotonic(), "stopped"
+        started, how, gone = time.monotonic(), "stopped", False
         try:
             if child:
                 context.record("job_started", **job)  # what is on no record must not run
@@ -165,7 +174,7 @@ class CommandExecutor:
             try:
                 gone = how == over or group.stop(self.settings.grace)
             finally:
-                status = child.poll() if child else None
+                status = _status(child, 1.0 if gone else 0.0)
             if not gone:
                 what = f"Process {group.pid} was killed and still lives."
                 hint = "See what it waits for and end it; then start again: its dates are read back first."

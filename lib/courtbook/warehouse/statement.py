@@ -1,7 +1,14 @@
 """Statements: GoogleSQL files and templates, rendered by name."""
 
+import json
+import os
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -62,19 +69,44 @@ def render(domain: str, name: str, **names: Any) -> Statement:
 def to_duckdb(sql: str) -> tuple[str, frozenset[str]]:
     """Translate GoogleSQL into DuckDB's dialect.
 
+    Translations are kept in the user's cache: to make all of a run anew takes every process a second.
+
     Returns
     -------
     tuple of str and frozenset of str
         The translated statement and the names of the parameters that it uses.
     """
+    kept = _kept(sql)
+    with suppress(OSError, ValueError, LookupError, TypeError):  # not there, or damaged: it is made anew
+        found = json.loads(kept.read_bytes())
+        return str(found["sql"]), frozenset(found["names"])
     import sqlglot
     from sqlglot import exp
 
     try:
         tree = sqlglot.parse_one(sql, read="bigquery")
-        return _translate(tree), frozenset(parameter.name for parameter in tree.find_all(exp.Parameter))
+        names = frozenset(parameter.name for parameter in tree.find_all(exp.Parameter))
+        translated = _translate(tree)
     except sqlglot.errors.SqlglotError as error:
         raise _defect(sql.strip().splitlines()[0] if sql.strip() else "an empty statement", error) from error
+    with suppress(OSError):  # where nothing can be kept it only takes longer
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary = kept.with_name(f".{uuid.uuid4().hex}")
+        temporary.write_text(json.dumps({"sql": translated, "names": sorted(names)}), encoding="utf-8")
+        temporary.replace(kept)
+    return translated, names
+
+
+@cache
+def _translator() -> bytes:
+    """Return what tells this translator from any other: the version of SQLGlot, and this file."""
+    return metadata.version("sqlglot").encode() + Path(__file__).read_bytes()
+
+
+def _kept(sql: str) -> Path:
+    """Return the file in which the translation of a statement is kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(home) / "courtbook" / "sql" / f"{sha256(_translator() + sql.encode()).hexdigest()}.json"
 
 
 def _translate(tree: "exp.Expr") -> str:
