@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := params/demo.yaml
 
-.PHONY: help setup demo test test-fast nbval lint types format lock clean
+.PHONY: help setup demo test test-thorough test-fast nbval lint types format lock clean
 
 help:            ## show the targets
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -20,11 +20,14 @@ demo: $(READY)   ## replay the incident of January 2026, repair it, judge it
 	@$(BIN)/courtbook prepare $(DEMO) --fresh
 	@$(BIN)/courtbook run $(DEMO)
 
-test: $(READY)   ## run all tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+test: $(READY)   ## run the tests
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not thorough"
+
+test-thorough: $(READY) ## run what is left: brute force, rehearsals of faults, real data
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m thorough
 
 test-fast: $(READY) ## run the tests that need neither kernels nor whole leagues
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not thorough"
 
 nbval: $(READY)  ## run the notebooks cell by cell over the demo warehouse, as an analyst would
 	@$(BIN)/python -m pytest -c tests/nbval.ini --rootdir . --nbval-lax notebooks

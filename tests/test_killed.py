@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -77,34 +78,35 @@ def test_a_run_that_was_closed_can_be_resumed_and_every_seal_holds(prepared: dic
     assert all(path.read_bytes() == content for path, content in sealed.items()), "what is sealed never changes"
 
 
-@pytest.mark.parametrize("ending", ["resume", "close"])
-def test_a_run_that_is_killed_before_its_seal_is_sealed_as_what_it_is(
-    prepared: dict[str, Small], tmp_path: Path, ending: str
-) -> None:
-    small = Small.make(tmp_path, warehouse=prepared["complete"].warehouse, more="last_step: preflight")
+@pytest.fixture(scope="module")
+def unsealed(prepared: dict[str, Small], tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """A run of one step that was killed when all was done but its seal."""
+    small = Small.make(
+        tmp_path_factory.mktemp("unsealed"), warehouse=prepared["complete"].warehouse, more="last_step: preflight"
+    )
     done = small.here("run", small.params, "--runs-dir", str(small.runs))
     assert done.returncode == 0, done.stderr
-    run = small.only_run
     for name in ("manifest.json", "index.html"):
-        (run / name).unlink()
+        (small.only_run / name).unlink()
+    return small
+
+
+@pytest.mark.parametrize("ending", ["resume", "close"])
+def test_a_run_that_is_killed_before_its_seal_is_sealed_as_what_it_is(
+    unsealed: Small, tmp_path: Path, ending: str
+) -> None:
+    run = Path(shutil.copytree(unsealed.only_run, tmp_path / unsealed.only_run.name))
     assert any("never sealed" in line for line in said(run))
     give = ("run", "--resume") if ending == "resume" else ("close",)
-    done = small.here(*give, run.name, "--runs-dir", str(small.runs))
+    done = unsealed.here(*give, run.name, "--runs-dir", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     told = verify(run, None)
     assert (told.verdict, [item.what for item in told.findings]) == ("GO", [])
 
 
-def test_a_run_that_is_killed_between_two_steps_is_closed_as_interrupted(
-    prepared: dict[str, Small], tmp_path: Path
-) -> None:
-    small = Small.make(tmp_path, warehouse=prepared["complete"].warehouse, more="last_step: preflight")
-    assert small.here("run", small.params, "--runs-dir", str(small.runs)).returncode == 0
-    run = small.only_run
-    for name in ("manifest.json", "index.html"):
-        (run / name).unlink()
-    text = (run / "ledger.jsonl").read_text()
-    events = [json.loads(line) for line in text.splitlines()]
+def test_a_run_that_is_killed_between_two_steps_is_closed_as_interrupted(unsealed: Small, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(unsealed.only_run, tmp_path / unsealed.only_run.name))
+    events = [json.loads(line) for line in (run / "ledger.jsonl").read_text().splitlines()]
     del events[-1]  # its end; and there was one more step to do
     events[0]["data"]["steps"].append("phase3_backfill")
     rewrite(run, events)

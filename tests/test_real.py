@@ -8,7 +8,7 @@ from courtbook.evidence.ledger import Ledger
 from small_run import ROOT, Small
 
 FOLDER = ROOT.parent / "shared" / "data" / "nba"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.xdist_group("real")]
 
 
 @pytest.fixture(scope="module")

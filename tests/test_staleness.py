@@ -15,6 +15,7 @@ from courtbook.params import Params
 from courtbook.plan import FORCED, Plan, Selection, make_plan
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 
+pytestmark = pytest.mark.thorough
 CATALOG = load_catalog()
 ORDER = [table for layer in (Layer.PHASE3, Layer.PHASE4) for level in CATALOG.levels(layer) for table in level]
 DAY, LATER = date(2024, 11, 12), date(2024, 11, 22)

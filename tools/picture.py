@@ -27,7 +27,7 @@ def draw_page(run: Path) -> None:
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
-        page = browser.new_page(viewport={"width": 1200, "height": 2060})
+        page = browser.new_page(viewport={"width": 1200, "height": 2700})
         page.goto(page_files(run)[-1].resolve().as_uri())
         image = Image.open(BytesIO(page.screenshot()))
         browser.close()

@@ -104,8 +104,8 @@ def resume_chain(folder: Path, *, tell: Tell, watch: Watch | None = None) -> Run
     """
     params = load_params(folder / RUN_PARAMS)
     root = project_root(folder)
-    steps = check_project(params, root)
     with hold_run(folder):
+        steps = check_project(params, root)
         ledger = Ledger(folder / "ledger.jsonl")
         begun = ledger.last("run_started")
         if begun is None or begun.get("repair"):

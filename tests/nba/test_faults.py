@@ -21,7 +21,7 @@ from courtbook.nba.faults import Fault, Rehearsal, find_fault, load_faults, rehe
 from courtbook.params import Params, RangeParams
 
 # One worker, so that what the table at the end shows is all in one place.
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("faults")]
 CATALOG = load_catalog()
 FAULTS = load_faults()
 DONE: list[Rehearsal] = []

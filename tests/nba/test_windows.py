@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import Row, differences, read_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 CATALOG = load_catalog()
 RAW = CATALOG.layer(Layer.RAW)
 LEVELS = [table for layer in (Layer.PHASE3, Layer.PHASE4) for level in CATALOG.levels(layer) for table in level]

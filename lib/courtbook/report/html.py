@@ -1,5 +1,6 @@
 """Executed notebooks as HTML pages: what they show, with their code folded, for people who have only a browser."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ def export_notebook(notebook: Path, verdict: str = "", why: str = "") -> str:
     verdict, why : str
         What the record says of the attempt; shown above everything else.
     """
+    # jsonschema compiles a grammar for it, for a format that no notebook has: most of the time that all this takes.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import nbformat
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
