@@ -98,6 +98,9 @@ def test_two_people_sign_a_run_off_and_everybody_sees_it(runs: Path, keys: dict[
     for page in (runs / NAME / "index-3.html", runs / "index.html"):
         assert "SIGNED OFF" in page.read_text()
         assert RITA in page.read_text()
+    digest = json.loads((runs / NAME / "manifest.json").read_text())["digest"]
+    assert f"sha256:{digest}" in done.stdout
+    assert digest in (runs / NAME / "index-3.html").read_text(), "what was signed, not the seal of the signature"
     assert "SIGNED OFF" in (runs / NAME / "sign-off-2.md").read_text()
 
 

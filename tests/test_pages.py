@@ -367,7 +367,9 @@ def test_a_page_made_for_a_signature_tells_what_the_run_was_made_with(tmp_path: 
         facts={"verdict": "GO"},
     )
     assert "duckdb:/data/made.duckdb" in words(section(page, "environment"))
-    assert "manifest-2.json" in words(page.select_one(".banner"))
+    banner = words(page.select_one(".banner"))
+    assert "manifest.json" in banner
+    assert json.loads((run / "manifest.json").read_text())["digest"] in banner, "what was signed"
     assert {"index.html", "manifest.json"} <= {a.get_text() for a in page.select("#files a")}
 
 

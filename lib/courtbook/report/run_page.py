@@ -29,7 +29,8 @@ def run_page(run: Run, manifest: Manifest, signatures: Sequence[Signature], sign
     Parameters
     ----------
     manifest : Manifest
-        The seal that the page is made for: the page shows its digest and lists its files.
+        The seal that the page is made for, whose files it lists. The digest that it shows is that of the run's own
+        seal, which signatures bind.
     signatures, sign_off : sequence of Signature, SignOff
         As they were judged now.
     """
@@ -43,7 +44,7 @@ def run_page(run: Run, manifest: Manifest, signatures: Sequence[Signature], sign
         "run.html.j2",
         run=run,
         place=quote(f"runs/{run.name}"),
-        manifest=manifest,
+        sealed=sealed,
         facts=sealed.evidence,
         signatures=signatures,
         sign_off=sign_off.value,
