@@ -409,10 +409,12 @@ def test_another_version_of_the_translator_shares_nothing(kept: Path, monkeypatc
     assert len(list(kept.iterdir())) == 2
 
 
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
 def test_where_nothing_can_be_kept_it_is_translated_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
     to_duckdb.cache_clear()
     assert to_duckdb("SELECT 1 AS one") == ("SELECT 1 AS one", frozenset())

@@ -105,7 +105,7 @@ def _translator() -> bytes:
 
 def _kept(sql: str) -> Path:
     """Return the file in which the translation of a statement is kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    home = os.environ.get("XDG_CACHE_HOME") or f"{os.environ.get('HOME', '')}/.cache"
     return Path(home) / "courtbook" / "sql" / f"{sha256(_translator() + sql.encode()).hexdigest()}.json"
 
 
