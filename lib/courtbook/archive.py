@@ -17,18 +17,19 @@ from courtbook.evidence.manifest import Manifest, Seal, environment, seal
 from courtbook.evidence.publish import fetch, list_runs, publish_index
 from courtbook.evidence.record import read_run
 from courtbook.evidence.secrets import scan, unsought
+from courtbook.evidence.series import next_free, series
 from courtbook.evidence.signatures import read_signatures, sign_off
 from courtbook.evidence.unfinished import Shown
 from courtbook.fingerprint import Fingerprint, differences, read_fingerprints
 from courtbook.params import Params
-from courtbook.params_file import load_params, project_root, secrets_of
+from courtbook.params_file import Secrets, load_params, project_root, secrets_of
 from courtbook.rejudge import run_verdict
 from courtbook.sign_off import default_signers
 from courtbook.step import RUN_PARAMS
 from courtbook.warehouse.opening import open_warehouse
 from courtbook.work import hold_run
 
-BEFORE = "tables-before.json"
+BEFORE, AFTER = "tables-before.json", "tables-after.json"
 # What the list of runs shows of a run: its top folder and its signatures.
 LISTED = re.compile(r"[^/]+\.(jsonl?|yaml|html)|signatures/.*")
 Fingerprints = Mapping[str, Fingerprint]
@@ -89,7 +90,7 @@ def read_recorded(file: Path) -> dict[str, Fingerprint]:
 
 def changed_tables(folder: Path) -> tuple[str, ...]:
     """Say in words which tables do not hold today what they held when the run ended; nothing if all of them do."""
-    files = sorted(folder.glob("tables-after*.json"), key=lambda file: (len(file.name), file.name))
+    files = series(folder, AFTER)
     if not files:
         raise CourtbookError(
             Reason.BAD_FILE,
@@ -135,7 +136,7 @@ def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger) -> Sealed
     tables = {"before": _totals(before)}
     try:
         after = read_tables(params, before)
-        write_once(_numbered(folder, "tables-after", ".json"), _fingerprints_text(after))
+        write_once(next_free(folder, AFTER), _fingerprints_text(after))
         tables["after"] = _totals(after)
     except CourtbookError as error:
         notes.append(f"no fingerprints of the tables at the end: {error}")
@@ -147,7 +148,7 @@ def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger) -> Sealed
         notes.append(f"no documents, since something of the run cannot be read ({type(error).__name__}: {error})")
     secrets = secrets_of(params, root)
     short = unsought(secrets.values)
-    leaks = leaks_of(folder)
+    leaks = _leaks(folder, secrets)
     facts = {
         "verdict": verdict.value,
         "environment": environment(root),
@@ -176,7 +177,10 @@ def trusted_signers(root: Path) -> Path | None:
 
 def leaks_of(folder: Path) -> tuple[str, ...]:
     """Return the files of a run in which there seems to be a secret: one of its parameters, or what looks like one."""
-    secrets = secrets_of(load_params(folder / RUN_PARAMS), project_root(folder))
+    return _leaks(folder, secrets_of(load_params(folder / RUN_PARAMS), project_root(folder)))
+
+
+def _leaks(folder: Path, secrets: Secrets) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hit.file for hit in scan(folder, secrets.values)))
 
 
@@ -203,16 +207,10 @@ def write_remote_list(runs: Path, signers: Path | None, url: str) -> None:
         publish_index(index_page([read_entry(folder, signers) for folder in folders]), url)
 
 
-def _numbered(folder: Path, stem: str, suffix: str) -> Path:
-    """Return the path of the next file or folder of a kind: without a number, then -2, -3, ..."""
-    number = len(list(folder.glob(f"{stem}*"))) + 1
-    return folder / f"{stem}{f'-{number}' if number > 1 else ''}{suffix}"
-
-
 def _write_documents(folder: Path) -> None:
     from courtbook.report.documents import documents
 
-    target = _numbered(folder, "documents", "")
+    target = next_free(folder, "documents")
     target.mkdir()
     for name, text in documents(read_run(folder)).items():
         write_once(target / name, text)

@@ -20,6 +20,7 @@ from courtbook.coverage import Coverage, read_all
 from courtbook.errors import CourtbookError, NoGo, ParameterError, Reason
 from courtbook.evidence.bundle import earlier_coverage, new_attempt, sha256, write_json, write_once
 from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.series import next_free
 from courtbook.gates import GOING_ON, Decision, add_up, evaluate
 from courtbook.params import Params
 from courtbook.params_file import find_params, load_params, project_root
@@ -147,7 +148,7 @@ class Step:
         read = read_all(
             self.warehouse, [table for layer in wanted for table in self.catalog.layer(layer)], self.calendar
         )
-        file = self._free("coverage.json")
+        file = next_free(self.attempt, "coverage.json")
         write_json(file, {"tables": {name: item.states() for name, item in read.items()}})
         self.work.put(
             "coverage",
@@ -263,16 +264,8 @@ class Step:
 
     def write_page(self, name: str, text: str) -> Path:
         """Write a text page into the folder of this attempt; a cell that runs again writes another one."""
-        path = self._free(name)
+        path = next_free(self.attempt, name)
         write_once(path, text)
-        return path
-
-    def _free(self, name: str) -> Path:
-        """Return a path in this attempt's folder that nothing stands at yet."""
-        path, number = self.attempt / name, 1
-        while path.exists():
-            number += 1
-            path = self.attempt / f"{Path(name).stem}-{number}{Path(name).suffix}"
         return path
 
     def verdict(self) -> tuple[Verdict, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ from courtbook.errors import CourtbookError
 from courtbook.evidence.bundle import sha256
 from courtbook.evidence.cells import cells_digest, read_cells
 from courtbook.evidence.faults import faults
-from courtbook.evidence.ledger import canonical_json, ledger_files, manifest_files
+from courtbook.evidence.ledger import canonical_json, digest_of, ledger_files, manifest_files
 from courtbook.evidence.manifest import Manifest, Seal, digests, read_manifest
 from courtbook.evidence.record import Attempt, Finding, Run, read_run
 from courtbook.evidence.signatures import Signature, SignOff, Standing, read_signatures, sign_off
@@ -126,7 +125,7 @@ def _manifests(folder: Path) -> Iterator[Finding]:
             return
         if path.is_symlink() or manifest.text().encode() != path.read_bytes():
             yield Finding(path.name, "was changed: it is not written as courtbook writes it")
-        if sha256_of(canonical_json(manifest.evidence).encode()).hexdigest() != manifest.digest:
+        if digest_of(manifest.evidence) != manifest.digest:
             yield Finding(path.name, "was changed: its digest is not that of its content")
         for name, entry in (previous.files if previous else {}).items():
             if manifest.files.get(name) != entry:
@@ -182,7 +181,7 @@ def _params(run: Run) -> Iterator[Finding]:
     start = run.data("run_started")[0]
     if canonical_json(run.params) != canonical_json(start["parameters"]):
         yield Finding("params.yaml", "these are not the parameters that the run started with")
-    if sha256_of(canonical_json(start["parameters"]).encode()).hexdigest() != start["params"]:
+    if digest_of(start["parameters"]) != start["params"]:
         yield Finding("ledger.jsonl", "the parameters of the run do not have the digest that is on record")
 
 

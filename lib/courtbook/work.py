@@ -21,6 +21,7 @@ from courtbook.errors import CourtbookError, Interrupted, Reason
 from courtbook.evidence.bundle import run_lock, write_json
 from courtbook.evidence.history import days_of, outcomes, read_history
 from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.series import next_free
 from courtbook.gates import require_go
 from courtbook.params import Params
 from courtbook.plan import Plan, Selection, make_plan, read_plan
@@ -117,8 +118,7 @@ class Work:
         plan.refuse_above(chosen.max_table_dates, chosen.max_hours)
         if selection.frozen is not None:
             self._found(selection.frozen, plan, selection.done)
-        number = len(list(self.attempt.glob("plan*.json"))) + 1
-        file = self.attempt / ("plan.json" if number == 1 else f"plan-{number}.json")
+        file = next_free(self.attempt, "plan.json")
         caps = {"table_dates": chosen.max_table_dates, "hours": chosen.max_hours}
         write_json(file, {**plan.record(), "mode": selection.mode, "resumes": resumes, "cap": caps})
         self.put(

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from hashlib import sha256 as sha256_of
 
-from courtbook.evidence.ledger import Event, canonical_json
+from courtbook.evidence.ledger import Event, digest_of
 from courtbook.evidence.manifest import Manifest, Seal, digests
 from courtbook.evidence.record import Run
 from courtbook.evidence.statement import JUDGING, Meaning, Stated, against_approval, make_statement, person
@@ -42,7 +41,7 @@ class Archive:
     def seals(self) -> dict[str, Manifest]:
         """The seals of the run's ends, by digest; one that is not as it was written is none."""
         return {
-            sha256_of(canonical_json(item.evidence).encode()).hexdigest(): item
+            digest_of(item.evidence): item
             for item in self.run.manifests
             if item.kind is Seal.RUN and item.path.read_bytes() == item.text().encode()
         }

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from courtbook.errors import CourtbookError, Reason
+from courtbook.evidence.series import next_free, series
 
 Event = Mapping[str, Any]
-LEDGER = "ledger.jsonl"
+LEDGER, MANIFEST = "ledger.jsonl", "manifest.json"
 _START = "0" * 64
 
 
@@ -25,8 +26,9 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _digest(event: Event) -> str:
-    return hashlib.sha256(canonical_json(event).encode()).hexdigest()
+def digest_of(value: object) -> str:
+    """Return the SHA-256 of a value as canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def _user() -> str:
@@ -38,18 +40,12 @@ def _user() -> str:
 
 def ledger_files(run: Path) -> tuple[Path, ...]:
     """Return the files of a run's ledger, oldest first: ``ledger.jsonl``, ``ledger-2.jsonl``, ..."""
-    files = [run / LEDGER]
-    while (following := run / f"ledger-{len(files) + 1}.jsonl").exists():
-        files.append(following)
-    return tuple(files)
+    return series(run, LEDGER) or (run / LEDGER,)
 
 
 def manifest_files(run: Path) -> tuple[Path, ...]:
     """Return the manifests of a run, oldest first: ``manifest.json``, ``manifest-2.json``, ..."""
-    files: list[Path] = []
-    while (following := run / f"manifest{f'-{len(files) + 1}' if files else ''}.json").exists():
-        files.append(following)
-    return tuple(files)
+    return series(run, MANIFEST)
 
 
 class Ledger:
@@ -79,7 +75,7 @@ class Ledger:
             fcntl.flock(first, fcntl.LOCK_EX)  # of all files: whoever adds one holds the first
             files = ledger_files(run)
             if len(files) == len(manifest_files(run)):
-                files = (*files, run / f"ledger-{len(files) + 1}.jsonl")
+                files = (*files, next_free(run, LEDGER))
             with files[-1].open("a+b", buffering=0) as file:
                 if torn := self._catch_up():
                     os.ftruncate(file.fileno(), self._size)
@@ -96,7 +92,7 @@ class Ledger:
             "previous": self._known[-1]["hash"] if self._known else _START,
             "data": data,
         }
-        line = (canonical_json({**event, "hash": _digest(event)}) + "\n").encode()
+        line = (canonical_json({**event, "hash": digest_of(event)}) + "\n").encode()
         try:
             while line:
                 line = line[file.write(line) :]
@@ -149,7 +145,7 @@ class Ledger:
             try:
                 event = json.loads(line)
                 stated = event.pop("hash")
-                known = event["previous"] == previous and stated == _digest(event)
+                known = event["previous"] == previous and stated == digest_of(event)
             except (ValueError, TypeError, AttributeError, KeyError) as error:
                 raise self._broken(f"line {number} is no event") from error
             if not known:

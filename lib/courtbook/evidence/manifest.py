@@ -14,7 +14,8 @@ from typing import Any
 
 from courtbook.errors import CourtbookError, Reason
 from courtbook.evidence.bundle import json_text, sha256, write_once
-from courtbook.evidence.ledger import Ledger, canonical_json, manifest_files
+from courtbook.evidence.ledger import MANIFEST, Ledger, digest_of, manifest_files
+from courtbook.evidence.series import next_free
 
 LOCK = "requirements.lock"
 
@@ -100,7 +101,6 @@ def seal(run: Path, kind: Seal, facts: Mapping[str, Any], page: Callable[[Manife
     """
     events = Ledger(run / "ledger.jsonl").events()
     found = digests(run)
-    number = len(manifest_files(run)) + 1
     evidence = {
         **facts,
         "kind": kind.value,
@@ -109,16 +109,14 @@ def seal(run: Path, kind: Seal, facts: Mapping[str, Any], page: Callable[[Manife
         "files": {name: entry for name, entry in found.items() if not is_page(name)},
     }
     pages = {name: entry for name, entry in found.items() if is_page(name)}
-    path = run / (f"manifest-{number}.json" if number > 1 else "manifest.json")
-    manifest = Manifest(path, sha256_of(canonical_json(evidence).encode()).hexdigest(), evidence, pages)
+    manifest = Manifest(next_free(run, MANIFEST), digest_of(evidence), evidence, pages)
     try:
         if page is not None:
-            count = len(page_files(run)) + 1
-            file = run / (f"index-{count}.html" if count > 1 else "index.html")
+            file = next_free(run, "index.html")
             write_once(file, page(manifest))
             pages[file.name] = {"sha256": sha256(file), "bytes": file.stat().st_size}
     finally:
-        write_once(path, manifest.text())
+        write_once(manifest.path, manifest.text())
     return manifest
 
 

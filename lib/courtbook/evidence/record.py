@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from courtbook.errors import CourtbookError, Reason
+from courtbook.evidence.history import outcomes
 from courtbook.evidence.ledger import Event, Ledger
 from courtbook.evidence.manifest import Manifest, Seal, read_manifests
 
 INTERRUPTED = "INTERRUPTED"
-States = Mapping[str, tuple[str, ...]]  # dates by state
 
 
 @dataclass(frozen=True)
@@ -153,16 +153,12 @@ class Run:
         own: dict[str, list[Event]] = {}
         for data in self.data("dates"):
             own.setdefault(data["table"], []).append(data)
-        found = []
+        found, last = [], outcomes(self.data("dates"))
         for table, pieces in own.items():
-            done: set[str] = set()
-            failed: set[str] = set()
-            for piece in pieces:
-                done, failed = (done | set(piece["done"])) - set(piece["failed"]), failed | set(piece["failed"])
-                failed -= set(piece["done"])
+            done = sum(last[table].values())
             rows, seconds = sum(p["rows"] for p in pieces), sum(p["seconds"] for p in pieces)
             executors = tuple(dict.fromkeys(p["executor"] for p in pieces))
-            found.append(TableWork(table, executors, len(done), len(failed), rows, round(seconds, 3)))
+            found.append(TableWork(table, executors, done, len(last[table]) - done, rows, round(seconds, 3)))
         return tuple(found)
 
     def coverage(self, *, last: bool) -> Mapping[str, Mapping[str, Any]]:

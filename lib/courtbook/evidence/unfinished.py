@@ -7,8 +7,9 @@ from pathlib import Path
 
 from courtbook.evidence.binding import SIGNING
 from courtbook.evidence.bundle import write_once
-from courtbook.evidence.ledger import Ledger
+from courtbook.evidence.ledger import LEDGER, MANIFEST, Ledger
 from courtbook.evidence.manifest import Manifest, Seal, digests, read_manifests, seal
+from courtbook.evidence.series import numbered
 from courtbook.evidence.signatures import FILE, FOLDER
 
 
@@ -39,8 +40,8 @@ def settle(run: Path, shown: Shown, tell: Callable[[str], None]) -> None:
     covered = {*last.files, last.path.name}
     left = {name: entry for name, entry in digests(run).items() if name not in covered}
     number = 1 + max((int(found[1]) for found in map(FILE.fullmatch, covered) if found), default=0)
-    ledger, page = f"ledger-{count}.jsonl", f"index-{len(last.pages) + 1}.html" if last.pages else "index.html"
-    flat = (ledger, page, f"sign-off-{number}.md", f"manifest-{count}.json", last.path.name)
+    ledger, page = numbered(LEDGER, count), numbered("index.html", len(last.pages) + 1)
+    flat = (ledger, page, f"sign-off-{number}.md", numbered(MANIFEST, count), last.path.name)
     own = re.compile("|".join([rf"{FOLDER}/{number:02d}-[a-z]+-[a-z0-9-]+\.json(\.sig)?", *map(re.escape, flat)]))
     events = Ledger(run / "ledger.jsonl").events()[last.evidence["ledger"]["events"] :]
     strange = [name for name, entry in left.items() if "link" in entry or not own.fullmatch(_meant(name))]
