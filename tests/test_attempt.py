@@ -122,6 +122,39 @@ def test_the_watchdog_ends_a_notebook_that_takes_too_much_memory(tmp_path: Path)
     assert states(outcome)[-2:] == ["interrupted", "not run"]
 
 
+def test_a_kernel_that_never_answers_the_wish_to_stop_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Asked between the end of a cell and its reply, a kernel lives on, and its reply never comes.
+    opened = """
+import os, signal, time
+from pathlib import Path
+from courtbook.evidence.ledger import Ledger
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+names = {"step": "preflight", "attempt": Path(os.environ["COURTBOOK_ATTEMPT"]).name}
+Ledger(Path(run_dir) / "ledger.jsonl").append("step_opened", **names)
+time.sleep(600)
+"""
+    tried = attempts(tmp_path, opened)
+    waited: list[float] = []
+    wait = subprocess.Popen.wait
+
+    def counted(self: "subprocess.Popen[bytes]", timeout: float | None = None) -> int:
+        waited.append(timeout or 0)
+        return wait(self, timeout and min(timeout, 0.5))
+
+    def stop() -> None:
+        if tried.ledger.data("step_opened"):
+            raise Interrupted
+
+    monkeypatch.setattr(subprocess.Popen, "wait", counted)
+    with pytest.raises(Interrupted):
+        tried.begin(tmp_path, CALM, stop)
+    assert waited[0] == 10, "60 s are for kernels that write"
+    (ended,) = tried.ledger.data("attempt_ended")
+    assert ended["verdict"] == "INTERRUPTED"
+
+
 def test_an_attempt_that_is_interrupted_leaves_its_end_on_record(tmp_path: Path) -> None:
     tried = attempts(tmp_path, "import time\ntime.sleep(600)")
     asked = 0

@@ -27,6 +27,7 @@ from courtbook.step import ATTEMPT_VARIABLE, RUN_PARAMS
 
 STOP_SECONDS = 60  # for a kernel to finish what it is writing, and to end the jobs that it began
 OUT_OF_MEMORY_SECONDS = 5  # the same, where waiting makes it worse
+IDLE_SECONDS = 10  # the same, where nothing is written: a kernel that is asked between two cells may never answer
 
 
 @dataclass(frozen=True)
@@ -165,15 +166,15 @@ class Attempts:
     def _end(self, child: "subprocess.Popen[bytes]", attempt: Path, patience: float) -> None:
         """End a notebook: its kernel is asked first, so that it can record what is done, and end its own jobs."""
         kernels = _children(psutil.Process(child.pid), recursive=False) if child.poll() is None else []
-        opened = [event for event in self.ledger.events() if event["kind"] == "step_opened"]
-        own = [
-            e["process"] for e in opened if e["data"]["attempt"] == attempt.name and e["data"]["step"] == self.step.name
-        ]
-        if own:
+        known = {"step": self.step.name, "attempt": attempt.name}
+        own = [event for event in self.ledger.events() if known.items() <= event["data"].items()]
+        opened = [event["process"] for event in own if event["kind"] == "step_opened"]
+        if opened:
             with suppress(ProcessLookupError):
-                os.kill(own[-1], signal.SIGINT)
+                os.kill(opened[-1], signal.SIGINT)
+            writes = any(event["kind"] == "plan" for event in own)
             with suppress(subprocess.TimeoutExpired):
-                child.wait(timeout=patience)
+                child.wait(timeout=patience if writes else min(patience, IDLE_SECONDS))
         for number in (signal.SIGTERM, signal.SIGKILL):
             if child.poll() is None:
                 os.killpg(child.pid, number)
