@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from courtbook.nba.league import make_league
 from courtbook.nba.prepare import build
-from courtbook.params import LeagueSource, Params, RangeParams, WarehouseParams
+from courtbook.params import LeagueSource, Params, RangeParams
+from courtbook.params_warehouse import WarehouseParams
 from small_run import Small
 
 SEED, SEASONS = 7, (2023, 2024)

@@ -13,7 +13,8 @@ from courtbook.evidence.cells import cells_digest
 from courtbook.evidence.ledger import Ledger, canonical_json
 from courtbook.evidence.manifest import Seal, seal
 from courtbook.evidence.truth import tell_truth
-from courtbook.params import OverrideParams, Params, RangeParams, WaiverParams, WarehouseParams
+from courtbook.params import OverrideParams, Params, RangeParams, WaiverParams
+from courtbook.params_warehouse import WarehouseParams
 
 DAYS = tuple(f"2024-11-{day:02d}" for day in range(4, 30))
 CHECK = {

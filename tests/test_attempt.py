@@ -17,7 +17,8 @@ from courtbook.catalog import load_catalog
 from courtbook.checks.result import Verdict
 from courtbook.errors import ExitCode, Interrupted
 from courtbook.evidence.ledger import Ledger
-from courtbook.params import Params, RangeParams, WarehouseParams, WatchdogParams
+from courtbook.params import Params, RangeParams, WatchdogParams
+from courtbook.params_warehouse import WarehouseParams
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("attempt")]
 CALM = WatchdogParams.model_validate({})

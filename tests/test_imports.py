@@ -17,6 +17,8 @@ MODULES = {
 # From the bottom to the top; those of one line know nothing of each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("courtbook.errors",),
+    ("courtbook.params_fields",),
+    ("courtbook.params_warehouse",),
     ("courtbook.params",),
     ("courtbook.params_file",),
     ("courtbook.options",),
@@ -37,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("courtbook.cli",),
 )
 # Loaded only when a command needs them: each costs a good part of a second.
-HEAVY = ("pandas", "duckdb", "sqlglot", "matplotlib", "papermill", "pyarrow", "nbconvert", "numpy")
+HEAVY = ("pandas", "duckdb", "sqlglot", "matplotlib", "papermill", "pyarrow", "nbconvert", "numpy", "google", "pandas_gbq")
 
 
 def layer(module: str) -> int | None:

@@ -12,7 +12,8 @@ from courtbook.errors import CourtbookError, ParameterError, WarehouseError
 from courtbook.nba import prepare as module
 from courtbook.nba.prepare import LOST, LOST_SINGLY, build, lost_dates, prepare
 from courtbook.nba.schedule import season_facts
-from courtbook.params import FolderSource, Params, RangeParams, WarehouseParams
+from courtbook.params import FolderSource, Params, RangeParams
+from courtbook.params_warehouse import WarehouseParams
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 
 FIRST, LAST = date(2021, 10, 19), date(2026, 1, 3)

@@ -13,7 +13,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 from courtbook.errors import ParameterError
 from courtbook.evidence.secrets import Hit, scan, unsought
-from courtbook.params import Params, Secret, TokenParams
+from courtbook.params import Params, TokenParams
+from courtbook.params_fields import Secret
 from courtbook.params_file import load_params, secret_references, secrets_of
 from pydantic import BaseModel, ValidationError
 

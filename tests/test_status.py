@@ -21,7 +21,8 @@ from courtbook.errors import ExitCode, ParameterError, Reason
 from courtbook.evidence import ledger as ledger_module
 from courtbook.evidence.bundle import run_lock
 from courtbook.evidence.ledger import Ledger
-from courtbook.params import CommandParams, LeagueSource, Params, RangeParams, WarehouseParams
+from courtbook.params import CommandParams, LeagueSource, Params, RangeParams
+from courtbook.params_warehouse import WarehouseParams
 from courtbook.report.work import progress, status_text
 from courtbook.status import Live, RunState, RunStatus, TableStatus, find_run, read_status
 from small_run import Small

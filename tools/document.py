@@ -6,7 +6,8 @@ from typing import Any
 
 from courtbook.catalog import Check, load_catalog
 from courtbook.errors import EXIT_MEANING
-from courtbook.params import Params, models_of
+from courtbook.params import Params
+from courtbook.params_fields import models_of
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parents[1]

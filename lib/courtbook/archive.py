@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from courtbook.catalog import load_catalog
-from courtbook.errors import CourtbookError, Reason
+from courtbook.errors import CourtbookError, ParameterError, Reason
 from courtbook.evidence.bundle import json_text, new_run, write_once
 from courtbook.evidence.ledger import Ledger
 from courtbook.evidence.manifest import Manifest, Seal, environment, seal
@@ -55,7 +55,7 @@ def open_run(
 ) -> Iterator[tuple[Path, Ledger]]:
     """Make the folder of a new run and hold its lock; parameters, checks and the tables as they are go on record."""
     catalog, warehouse = load_catalog(), open_warehouse(params)
-    before = read_tables(params)
+    before = read_tables(params) if params.fingerprints else {}
     folder = new_run(runs.resolve(), name)
     with hold_run(folder):
         write_once(folder / RUN_PARAMS, params.to_yaml())
@@ -135,6 +135,8 @@ def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger) -> Sealed
     before, notes = read_recorded(folder / BEFORE), []
     tables = {"before": _totals(before)}
     try:
+        if not params.fingerprints:
+            raise ParameterError("They are not asked for.", where="fingerprints", next_action="Set it to true.")
         after = read_tables(params, before)
         write_once(next_free(folder, AFTER), _fingerprints_text(after))
         tables["after"] = _totals(after)

@@ -131,8 +131,8 @@ class Table:
             raise ValueError(f"{self.name} declares no expectation")
         return self.expectation
 
-    def arrow_schema(self) -> "pa.Schema":
-        """Return the columns as an Arrow schema, in order."""
+    def arrow_schema(self, zone: str | None = None) -> "pa.Schema":
+        """Return the columns as an Arrow schema, in order; times are in a zone if one is given."""
         import pyarrow as pa
 
         kinds: dict[str, pa.DataType] = {
@@ -141,7 +141,7 @@ class Table:
             "FLOAT64": pa.float64(),
             "BOOL": pa.bool_(),
             "DATE": pa.date32(),
-            "TIMESTAMP": pa.timestamp("us"),
+            "TIMESTAMP": pa.timestamp("us", tz=zone),
             "ARRAY<STRING>": pa.list_(pa.string()),
             "ARRAY<FLOAT64>": pa.list_(pa.float64()),
         }

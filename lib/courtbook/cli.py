@@ -105,14 +105,15 @@ def plan(params_file: ParamsFile, settings: Settings = None, runs_dir: RunsDir =
     params = read_params(params_file, settings)
     plans, calendar = preview(params, runs_of(params_file, runs_dir), note)
     if as_json:
-        caps = {"table_dates": params.backfill.max_table_dates, "hours": params.backfill.max_hours}
+        chosen = params.backfill
+        caps = {"table_dates": chosen.max_table_dates, "hours": chosen.max_hours, "bytes": chosen.max_bytes}
         typer.echo(json.dumps([{**item.record(), "cap": caps} for item in plans], indent=1))
     else:
         from courtbook.report import work
 
         typer.echo("\n\n".join(work.plan(item, calendar, params, most=6).text for item in plans))
     for item in plans:
-        item.refuse_above(params.backfill.max_table_dates, params.backfill.max_hours)
+        item.refuse_above(params.backfill.max_table_dates, params.backfill.max_hours, params.backfill.max_bytes)
 
 
 @app.command()

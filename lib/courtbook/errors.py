@@ -37,6 +37,13 @@ class Reason(Enum):
     WAREHOUSE_LOCKED = ("warehouse_locked", ExitCode.REFUSED)
     QUERY_FAILED = ("query_failed", ExitCode.ENGINE)
     QUERY_TIMEOUT = ("query_timeout", ExitCode.ENGINE)
+    NO_CREDENTIALS = ("no_credentials", ExitCode.ENGINE)
+    DENIED = ("denied", ExitCode.ENGINE)
+    NOT_FOUND = ("not_found", ExitCode.ENGINE)
+    QUOTA = ("quota", ExitCode.ENGINE)
+    SCHEMA_MISMATCH = ("schema_mismatch", ExitCode.ENGINE)
+    CONCURRENT_UPDATE = ("concurrent_update", ExitCode.ENGINE)
+    UNREACHABLE = ("unreachable", ExitCode.ENGINE)
     LEDGER_BROKEN = ("ledger_broken", ExitCode.ENGINE)
     NO_GATE = ("no_gate", ExitCode.REFUSED)
     OVER_CAP = ("over_cap", ExitCode.REFUSED)
@@ -60,7 +67,17 @@ class Reason(Enum):
     @property
     def transient(self) -> bool:
         """Whether the same call may succeed a little later, without anybody changing anything."""
-        return self in (Reason.WAREHOUSE_LOCKED, Reason.WAREHOUSE_MISSING, Reason.QUERY_TIMEOUT)
+        return self in _TRANSIENT
+
+
+_TRANSIENT = (
+    Reason.WAREHOUSE_LOCKED,
+    Reason.WAREHOUSE_MISSING,
+    Reason.QUERY_TIMEOUT,
+    Reason.QUOTA,
+    Reason.CONCURRENT_UPDATE,
+    Reason.UNREACHABLE,
+)
 
 
 class CourtbookError(Exception):
@@ -76,10 +93,13 @@ class CourtbookError(Exception):
         File, table, parameter or step concerned.
     next_action : str
         What the user does now.
+    retry_after : float
+        Seconds to wait before the same is asked again, where whoever refused it said so.
     """
 
-    def __init__(self, reason: Reason, what: str, *, where: str, next_action: str) -> None:
+    def __init__(self, reason: Reason, what: str, *, where: str, next_action: str, retry_after: float = 0) -> None:
         self.reason = reason
+        self.retry_after = retry_after
         self.what = what
         self.where = where
         self.next_action = next_action

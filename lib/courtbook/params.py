@@ -2,41 +2,15 @@
 
 import hashlib
 import json
-import re
 from datetime import date
 from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
+from courtbook.params_fields import Confirmed, Day, Secret, Strict, Words
+from courtbook.params_warehouse import AnyWarehouse
 
-def _iso_date(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError as error:
-            raise ValueError(f"'{value}' is not a date; write it as YYYY-MM-DD") from error
-    return value
-
-
-def _confirmed(value: bool) -> bool:
-    if not value:
-        raise ValueError("a fallback that is not confirmed cannot stand in for a table")
-    return value
-
-
-def _reference(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s\x00][^\r\n\x00]*", value):
-        return value
-    # Never quoted: it may well be the secret itself.
-    raise PydanticCustomError("secret", "write it as env:NAME or file:PATH; a secret itself has no place in this file")
-
-
-_REFERENCE = BeforeValidator(_reference)
-Secret = Annotated[str, _REFERENCE]  # where a secret is to be found, never the secret
-Confirmed = Annotated[bool, AfterValidator(_confirmed)]
-Day = Annotated[date, BeforeValidator(_iso_date)]
 StepName = Literal[
     "preflight",
     "phase3_backfill",
@@ -49,24 +23,7 @@ StepName = Literal[
 STEP_NAMES: tuple[str, ...] = get_args(StepName)
 
 
-class _Strict(BaseModel):
-    # Pydantic's own message would quote what was given, and show behind ours wherever a traceback is printed.
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class WarehouseParams(_Strict):
-    """Where the tables are."""
-
-    engine: Literal["duckdb"] = Field("duckdb", description="the kind of warehouse")
-    path: str = Field(description="DuckDB file, relative to the project's folder")
-    memory: str = Field("900MB", description="DuckDB's memory limit")
-    timeout: int = Field(600, ge=1, le=86400, description="seconds that one statement may take")
-    lock_wait: float = Field(
-        5, ge=0, le=3600, description="seconds to wait for a file that another process has open", strict=False
-    )
-
-
-class LeagueSource(_Strict):
+class LeagueSource(Strict):
     """Raw data from the synthetic league."""
 
     kind: Literal["league"] = Field(description="`league` makes synthetic raw data, `folder` loads real data")
@@ -80,14 +37,14 @@ class LeagueSource(_Strict):
     )
 
 
-class FolderSource(_Strict):
+class FolderSource(Strict):
     """Raw data from files in the documented layout."""
 
     kind: Literal["folder"] = Field(description="`league` makes synthetic raw data, `folder` loads real data")
     path: str = Field(description="folder with the input files, relative to the project's folder")
 
 
-class RangeParams(_Strict):
+class RangeParams(Strict):
     """First and last game date, both included."""
 
     start: Day = Field(description="first game date of the run (US Eastern calendar date)")
@@ -100,11 +57,10 @@ class RangeParams(_Strict):
         return self
 
 
-Words = Annotated[str, Field(pattern=r"\S")]
 Mode = Literal["missing", "missing_and_failed", "stale", "all"]
 
 
-class BackfillParams(_Strict):
+class BackfillParams(Strict):
     """How dates are filled."""
 
     mode: Mode = Field(
@@ -128,9 +84,12 @@ class BackfillParams(_Strict):
     max_hours: float | None = Field(
         None, gt=0, description="a plan that is estimated to take longer is refused", strict=False
     )
+    max_bytes: int | None = Field(
+        None, ge=0, description="a plan whose statements are estimated to read more bytes is refused"
+    )
 
 
-class CommandParams(_Strict):
+class CommandParams(Strict):
     """A job of the operator's that fills a table; its rows decide, not its exit status."""
 
     kind: Literal["command"] = Field(
@@ -158,7 +117,7 @@ class CommandParams(_Strict):
     )
 
 
-class TokenParams(_Strict):
+class TokenParams(Strict):
     """Where the bearer token comes from; the token itself is never written down."""
 
     command: tuple[Words, ...] = Field((), description="program that prints a token", strict=False)
@@ -175,7 +134,7 @@ class TokenParams(_Strict):
         return self
 
 
-class HttpParams(_Strict):
+class HttpParams(Strict):
     """A service that fills one date of a table at a call (`POST /process-date`); its rows decide, not its answer."""
 
     kind: Literal["http"] = Field(description="`command` runs a program, `http` calls a service; without: built-in SQL")
@@ -186,7 +145,7 @@ class HttpParams(_Strict):
     concurrency: int = Field(1, ge=1, le=32, description="calls at the same time")
 
 
-class WatchdogParams(_Strict):
+class WatchdogParams(Strict):
     """When a notebook is ended from outside."""
 
     seconds: float = Field(86400, gt=0, description="seconds that one step may take", strict=False)
@@ -195,7 +154,7 @@ class WatchdogParams(_Strict):
     )
 
 
-class ThresholdParams(_Strict):
+class ThresholdParams(Strict):
     """Another threshold for one check; the override shows in the record."""
 
     minimum: float | None = Field(None, description="smallest value that passes", strict=False, allow_inf_nan=False)
@@ -208,7 +167,7 @@ class ThresholdParams(_Strict):
         return self
 
 
-class WaiverParams(_Strict):
+class WaiverParams(Strict):
     """A warning that somebody accepts for some time."""
 
     by: Words = Field(description="who accepts it")
@@ -216,7 +175,7 @@ class WaiverParams(_Strict):
     until: Day = Field(description="last day on which the waiver holds")
 
 
-class AcceptParams(_Strict):
+class AcceptParams(Strict):
     """Option A: a table may stay incomplete, because something stands in for it."""
 
     minimum: float = Field(0.5, ge=0.5, le=1.0, description="covered share of the dates that must be there")
@@ -225,7 +184,7 @@ class AcceptParams(_Strict):
     reason: Words = Field(description="why")
 
 
-class OverrideParams(_Strict):
+class OverrideParams(Strict):
     """Option C: the chain goes on behind a closed gate, and everything after it says DEGRADED."""
 
     gate: Literal["phase3", "phase4", "ml"] = Field(description="the gate that is overridden")
@@ -233,11 +192,11 @@ class OverrideParams(_Strict):
     reason: Words = Field(description="why")
 
 
-class Params(_Strict):
+class Params(Strict):
     """Everything that a run can be told. One file, one run."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="short name; part of the run's id")
-    warehouse: WarehouseParams = Field(description="where the tables are")
+    warehouse: AnyWarehouse = Field(description="where the tables are")
     source: LeagueSource | FolderSource | None = Field(
         None, discriminator="kind", description="how `prepare` builds the raw tables; without it they must exist"
     )
@@ -248,6 +207,9 @@ class Params(_Strict):
     operator: str = Field("", description="name of the person who runs it, for the record")
     bootstrap_days: int = Field(14, ge=0, le=60, description="first days of a season without Phase 4 rows")
     backfill: BackfillParams = Field(default=BackfillParams.model_validate({}), description="how dates are filled")
+    fingerprints: bool = Field(
+        True, description="read what all tables hold before and after a run, as digests: whole tables over the range"
+    )
     watchdog: WatchdogParams = Field(
         default=WatchdogParams.model_validate({}), description="when a notebook is ended from outside"
     )
@@ -293,17 +255,3 @@ class Params(_Strict):
     def to_yaml(self) -> str:
         """Return the resolved parameters as a params file."""
         return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
-
-
-def models_of(annotation: object) -> tuple[type[BaseModel], ...]:
-    """Return the models in an annotation, however deep it hides them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return (annotation,)
-    return tuple(model for part in get_args(annotation) for model in models_of(part))
-
-
-def may_be_secret(annotation: object) -> bool:
-    """Return whether a value of this type, or one in it, is the reference of a secret."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return any(may_be_secret(field.rebuild_annotation()) for field in annotation.model_fields.values())
-    return annotation is _REFERENCE or any(may_be_secret(part) for part in get_args(annotation))

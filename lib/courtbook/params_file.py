@@ -11,22 +11,17 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from courtbook.errors import ParameterError
-from courtbook.params import (
-    CommandParams,
-    FolderSource,
-    HttpParams,
-    LeagueSource,
-    Params,
-    TokenParams,
-    may_be_secret,
-    models_of,
-)
+from courtbook.params import CommandParams, FolderSource, HttpParams, LeagueSource, Params, TokenParams
+from courtbook.params_fields import may_be_secret, models_of
+from courtbook.params_warehouse import BigQueryParams, WarehouseParams
 
 _KINDS: dict[str, type[BaseModel]] = {
     "league": LeagueSource,
     "folder": FolderSource,
     "command": CommandParams,
     "http": HttpParams,
+    "duckdb": WarehouseParams,
+    "bigquery": BigQueryParams,
 }
 # What is known below each name that a mistake may lie under.
 _MODELS: dict[str, type[BaseModel]] = {
@@ -195,19 +190,25 @@ def load_params(file: Path, settings: Iterable[str] = (), overrides: Mapping[str
     def located(path: str) -> str:
         return str((root / path).resolve())
 
+    def placed(secret: str | None) -> str | None:
+        kind, _, rest = (secret or "").partition(":")
+        return f"file:{located(rest)}" if kind == "file" else secret
+
     source = params.source
     if isinstance(source, FolderSource):
         source = source.model_copy(update={"path": located(source.path)})
-    warehouse = params.warehouse.model_copy(update={"path": located(params.warehouse.path)})
+    warehouse = params.warehouse
+    place = (
+        {"key": placed(warehouse.key)} if isinstance(warehouse, BigQueryParams) else {"path": located(warehouse.path)}
+    )
+    warehouse = warehouse.model_copy(update=place)
     baseline = located(params.baseline) if params.baseline else ""
     executors: dict[str, CommandParams | HttpParams] = {}
     for name, chosen in params.executors.items():
         if isinstance(chosen, CommandParams):
             executors[name] = chosen.model_copy(update={"folder": located(chosen.folder)})
-        elif chosen.token is not None and (secret := chosen.token.secret) is not None:
-            kind, _, rest = secret.partition(":")
-            place = {"secret": f"file:{located(rest)}"} if kind == "file" else {}
-            token = chosen.token.model_copy(update=place)
+        elif chosen.token is not None:
+            token = chosen.token.model_copy(update={"secret": placed(chosen.token.secret)})
             executors[name] = chosen.model_copy(update={"token": token})
         else:
             executors[name] = chosen

@@ -48,11 +48,14 @@ class Plan:
     ----------
     rates : mapping
         Seconds that a date of a table took in earlier runs, by table; without history a table is not in it.
+    sizes : mapping
+        Bytes that the statements of a table would read, by table; without where nothing is billed, or not by us.
     """
 
     layer: Layer
     tasks: tuple[Task, ...]
     rates: Mapping[str, float] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def table_dates(self) -> int:
@@ -76,6 +79,11 @@ class Plan:
         known = [part for part in parts if part is not None]
         return sum(known) if len(known) == len(parts) else None
 
+    @property
+    def bytes(self) -> int | None:
+        """Bytes that the plan would read; None where nothing is known of them."""
+        return sum(self.sizes.values()) if self.sizes else None
+
     def sample(self, count: int) -> "Plan":
         """Return the plan for the ``count`` last dates that every task has to write."""
         needed = [set(task.dates) for task in self.tasks if task.dates]
@@ -88,19 +96,16 @@ class Plan:
         rest = (task.keep(set(task.dates) - done.get(task.table.name, frozenset())) for task in self.tasks)
         return replace(self, tasks=tuple(rest))
 
-    def refuse_above(self, table_dates: int, hours: float | None) -> None:
-        """Raise if the plan is larger than its caps allow."""
-        asked: dict[str, tuple[float, float, str]] = {
-            "backfill.max_table_dates": (self.table_dates, table_dates, "table-dates")
+    def refuse_above(self, table_dates: int, hours: float | None, size: int | None = None) -> None:
+        """Raise if the plan is larger than its caps allow: table-dates, hours, bytes."""
+        took = None if self.estimate is None else round(self.estimate / 3600, 2)
+        asked: dict[str, tuple[float | None, float | None, str]] = {
+            "backfill.max_table_dates": (self.table_dates, table_dates, "table-dates"),
+            "backfill.max_hours": (took, hours, "hours by the history of earlier runs"),
+            "backfill.max_bytes": (self.bytes, size, "bytes by dry runs"),
         }
-        if hours is not None and self.estimate is not None:
-            asked["backfill.max_hours"] = (
-                round(self.estimate / 3600, 2),
-                hours,
-                "hours by the history of earlier runs",
-            )
         for name, (value, cap, unit) in asked.items():
-            if value > cap:
+            if value is not None and cap is not None and value > cap:
                 raise CourtbookError(
                     Reason.OVER_CAP,
                     f"The plan of {self.layer.value} is {value:,} {unit}, more than the {cap:,} allowed.",
@@ -113,13 +118,12 @@ class Plan:
         return {
             "layer": self.layer.value,
             "table_dates": self.table_dates,
-            # The embedded warehouse bills no bytes.
-            "estimate": {"seconds": self.estimate, "bytes": None},
+            "estimate": {"seconds": self.estimate, "bytes": self.bytes},
             "tasks": [
                 {
                     "table": task.table.name,
                     "level": task.level,
-                    "estimate": {"seconds": self.seconds(task), "bytes": None},
+                    "estimate": {"seconds": self.seconds(task), "bytes": self.sizes.get(task.table.name)},
                     "leaves_stale": task.leaves,
                     "dates": {day.isoformat(): reason for day, reason in sorted(task.dates.items())},
                 }

@@ -104,6 +104,7 @@ class Step:
         warehouse = open_warehouse(params)
         asked: list[Query] = []
         warehouse.listener = asked.append
+        warehouse.labels = {"run": run.name, "step": name}
         calendar = read_calendar(warehouse, params)  # whatever is wrong is told before a folder is made
         if given := os.environ.get(ATTEMPT_VARIABLE):
             attempt = Path(given)

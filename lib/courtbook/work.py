@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from courtbook.backfill.choice import choose_executor, kind_of
 from courtbook.backfill.executor import Context, Executor
 from courtbook.backfill.locks import hold
 from courtbook.backfill.runner import BackfillReport, Batch, Runner, Terms
+from courtbook.backfill.sql import SqlExecutor
 from courtbook.calendar import Calendar, read_calendar
 from courtbook.catalog import Catalog, Layer, Severity, Table, load_catalog
 from courtbook.checks.result import Status
@@ -42,6 +43,20 @@ def _asked_for(
     return Selection(params.backfill.mode, failed=history.failed, changed=params.backfill.changed), rates
 
 
+def _measured(plan: Plan, executor: Callable[[Table], Executor]) -> Plan:
+    """Return a plan with the bytes that its statements would read, as far as they are ours."""
+    sizes = {}
+    for task in plan.tasks:
+        chosen = executor(task.table)
+        if (
+            task.dates
+            and isinstance(chosen, SqlExecutor)
+            and (size := chosen.estimate(task.table, sorted(task.dates))) is not None
+        ):
+            sizes[task.table.name] = size
+    return replace(plan, sizes=sizes)
+
+
 def preview(params: Params, runs: Path, tell: Callable[[str], None]) -> tuple[tuple[Plan, ...], Calendar]:
     """Return the plans that a run would make now, of both layers, and the calendar; nothing is frozen.
 
@@ -64,7 +79,8 @@ def preview(params: Params, runs: Path, tell: Callable[[str], None]) -> tuple[tu
             return read_coverage(warehouse, table, calendar, rewritten=written)
 
         for layer in (Layer.PHASE3, Layer.PHASE4):
-            plans.append(make_plan(catalog, layer, read, reread, selection, before=plans, rates=rates))
+            plan = make_plan(catalog, layer, read, reread, selection, before=plans, rates=rates)
+            plans.append(_measured(plan, lambda table: choose_executor(table, params, warehouse, calendar, catalog)))
     return tuple(plans), calendar
 
 
@@ -115,11 +131,12 @@ class Work:
             done = days_of(outcomes(self.ledger.data("dates")), succeeded=True)
             selection = Selection(frozen=read_plan(self.run / resumes, self.catalog), done=done)
         plan = make_plan(self.catalog, layer, coverage, self._reread, selection, rates=rates)
-        plan.refuse_above(chosen.max_table_dates, chosen.max_hours)
+        plan = _measured(plan, self._executor)
+        plan.refuse_above(chosen.max_table_dates, chosen.max_hours, chosen.max_bytes)
         if selection.frozen is not None:
             self._found(selection.frozen, plan, selection.done)
         file = next_free(self.attempt, "plan.json")
-        caps = {"table_dates": chosen.max_table_dates, "hours": chosen.max_hours}
+        caps = {"table_dates": chosen.max_table_dates, "hours": chosen.max_hours, "bytes": chosen.max_bytes}
         write_json(file, {**plan.record(), "mode": selection.mode, "resumes": resumes, "cap": caps})
         self.put(
             "plan",

@@ -12,7 +12,8 @@ from courtbook.backfill.sql import replace_dates
 from courtbook.calendar import read_calendar
 from courtbook.catalog import Layer, load_catalog
 from courtbook.nba.names import TEAM_NAMES
-from courtbook.params import Params, RangeParams, WarehouseParams
+from courtbook.params import Params, RangeParams
+from courtbook.params_warehouse import WarehouseParams
 from courtbook.warehouse.duckdb import DuckDBWarehouse
 from pytest import approx
 from reference import Row, read_rows

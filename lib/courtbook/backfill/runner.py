@@ -187,9 +187,13 @@ class Runner:
         with ThreadPoolExecutor(max_workers=self.terms.parallel, thread_name_prefix="table") as pool:
             work = [pool.submit(self._one, task, held[task.table.name], report) for task in tasks]
             with self._or_stop():
-                # With a limit: a signal that another thread takes does not wake one that waits for ever.
-                while wait(work, timeout=0.5).not_done:
-                    pass
+                try:
+                    # With a limit: a signal that another thread takes does not wake one that waits for ever.
+                    while wait(work, timeout=0.5).not_done:
+                        self.context.check_stop()
+                except (KeyboardInterrupt, Interrupted):
+                    self.warehouse.cancel()
+                    raise
         raised = [error for item in work if (error := item.exception())]
         # Who was told to stop because of another one's error says less than that error.
         for error in sorted(raised, key=lambda error: isinstance(error, Interrupted)):
@@ -301,10 +305,16 @@ class Runner:
                 self.context.check_stop()
                 time.sleep(min(0.2, left))
 
+        growing = tenacity.wait_exponential(multiplier=self.terms.retry_wait, max=LONGEST_WAIT)
+
+        def wait_as_asked(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return max(growing(state), getattr(error, "retry_after", 0.0))
+
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda e: isinstance(e, CourtbookError) and e.reason.transient),
             stop=tenacity.stop_after_attempt(self.terms.retries + 1),
-            wait=tenacity.wait_exponential(multiplier=self.terms.retry_wait, max=LONGEST_WAIT),
+            wait=wait_as_asked,
             before_sleep=note,
             sleep=sleep,
             reraise=True,

@@ -15,12 +15,13 @@ def prepare(
     settings: Settings = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="build it anew even if it exists")] = False,
 ) -> None:
-    """Build the embedded warehouse that a params file declares."""
+    """Build the warehouse that a params file declares."""
     from courtbook.nba.prepare import prepare as build
 
     params = read_params(params_file, settings)
     if not build(params, fresh=fresh, tell=typer.echo):
-        typer.echo(f"{params.warehouse.path} exists already; --fresh builds it anew")
+        name = getattr(params.warehouse, "path", None)
+        typer.echo(f"{name} exists already; --fresh builds it anew" if name else "there are tables already")
 
 
 def load(

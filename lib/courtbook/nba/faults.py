@@ -20,8 +20,8 @@ from courtbook.checks.result import Status
 from courtbook.coverage import read_all
 from courtbook.errors import ParameterError
 from courtbook.params import Params
+from courtbook.params_warehouse import WarehouseParams
 from courtbook.warehouse.base import Warehouse
-from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.warehouse.opening import open_warehouse
 from courtbook.warehouse.statement import Statement, render
 
@@ -120,7 +120,7 @@ def rehearse(params: Params, fault: Fault, copy: Path, before: Mapping[str, Stat
     before : mapping, optional
         The statuses over the undamaged warehouse, where they are known already.
     """
-    if not isinstance(open_warehouse(params), DuckDBWarehouse):
+    if not isinstance(params.warehouse, WarehouseParams):
         words = "Faults are rehearsed on copies of embedded warehouses only."
         raise ParameterError(words, where="warehouse.engine", next_action=_NEXT)
     before = statuses(params) if before is None else before

@@ -1,4 +1,4 @@
-"""Builds the embedded warehouse that a params file declares, complete or not at all."""
+"""Builds the warehouse that a params file declares; a file complete or not at all."""
 
 import os
 import time
@@ -15,7 +15,10 @@ from courtbook.catalog import Catalog, Layer, load_catalog
 from courtbook.errors import ParameterError
 from courtbook.nba.names import read_yaml
 from courtbook.params import FolderSource, LeagueSource, Params, RangeParams
+from courtbook.params_warehouse import BigQueryParams, WarehouseParams
+from courtbook.warehouse.base import Warehouse
 from courtbook.warehouse.duckdb import DuckDBWarehouse
+from courtbook.warehouse.opening import open_warehouse
 from courtbook.warehouse.statement import render
 
 _INCIDENT = read_yaml("incident.yaml")
@@ -27,7 +30,7 @@ Tell = Callable[[str], None]
 
 
 def prepare(params: Params, *, fresh: bool, tell: Tell) -> bool:
-    """Build the warehouse file of a params file.
+    """Build the warehouse of a params file: a file, or tables on BigQuery where there are none.
 
     Parameters
     ----------
@@ -41,16 +44,26 @@ def prepare(params: Params, *, fresh: bool, tell: Tell) -> bool:
     bool
         Whether something was built.
     """
-    path = Path(params.warehouse.path)
-    if path.exists() and not fresh:
+    path = None if isinstance(params.warehouse, BigQueryParams) else Path(params.warehouse.path)
+    if path is None and fresh:
+        raise ParameterError(
+            "A warehouse on BigQuery is never built anew over another one.",
+            where="--fresh",
+            next_action="Drop its datasets yourself, or name a project or datasets that hold no tables.",
+        )
+    if path.exists() and not fresh if path else open_warehouse(params).columns():
         return False
     if params.source is None:
         raise ParameterError(
             "The params file declares no source to build the warehouse from.",
             where="source",
-            next_action="Add a source (kind: league or folder), or point warehouse.path at an existing file.",
+            next_action="Add a source (kind: league or folder), or name a warehouse that exists.",
         )
-    build(path, params, load_raw(params.source, tell), tell)
+    raw = load_raw(params.source, tell)
+    if path:
+        build(path, params, raw, tell)
+    else:
+        _populate(open_warehouse(params), params, raw, tell)
     return True
 
 
@@ -104,7 +117,7 @@ def load_folder(folder: Path, path: Path, *, tell: Tell) -> None:
     tell(f"loaded into {path}: {', '.join(f'{name} {rows.num_rows:,}' for name, rows in raw.items())}")
 
 
-def _refill(warehouse: DuckDBWarehouse, raw: dict[str, pa.Table]) -> None:
+def _refill(warehouse: Warehouse, raw: dict[str, pa.Table]) -> None:
     catalog = load_catalog()
     with warehouse.session(write=True):
         warehouse.create(catalog.tables.values())
@@ -113,19 +126,23 @@ def _refill(warehouse: DuckDBWarehouse, raw: dict[str, pa.Table]) -> None:
 
 def build(path: Path, params: Params, raw: dict[str, pa.Table], tell: Tell) -> None:
     """Build a warehouse beside its place and move it there when it is whole."""
-    started, source = time.monotonic(), params.source
+    assert isinstance(params.warehouse, WarehouseParams)  # noqa: S101 - a file is built for an embedded warehouse
     with _beside(path) as new:
-        warehouse = DuckDBWarehouse(new, memory=params.warehouse.memory, create=True)
-        with warehouse.session(write=True):
-            _refill(warehouse, raw)
-            if isinstance(source, LeagueSource) and source.state != "raw":
-                # What the warehouse holds must not depend on the range of the run that happened to build it.
-                whole = RangeParams(start=date(min(source.seasons), 7, 1), end=source.end)
-                _fill(warehouse, params.model_copy(update={"range": whole}), source.state == "incident", tell)
-    tell(f"built {path} in {time.monotonic() - started:.1f} s")
+        _populate(DuckDBWarehouse(new, memory=params.warehouse.memory, create=True), params, raw, tell, str(path))
 
 
-def _fill(warehouse: DuckDBWarehouse, params: Params, incident: bool, tell: Tell) -> None:
+def _populate(warehouse: Warehouse, params: Params, raw: dict[str, pa.Table], tell: Tell, name: str = "") -> None:
+    started, source = time.monotonic(), params.source
+    with warehouse.session(write=True):
+        _refill(warehouse, raw)
+        if isinstance(source, LeagueSource) and source.state != "raw":
+            # What the warehouse holds must not depend on the range of the run that happened to build it.
+            whole = RangeParams(start=date(min(source.seasons), 7, 1), end=source.end)
+            _fill(warehouse, params.model_copy(update={"range": whole}), source.state == "incident", tell)
+    tell(f"built {name or warehouse.identity} in {time.monotonic() - started:.1f} s")
+
+
+def _fill(warehouse: Warehouse, params: Params, incident: bool, tell: Tell) -> None:
     catalog, calendar = load_catalog(), read_calendar(warehouse, params)
     levels = catalog.levels(Layer.PHASE3) + (() if incident else catalog.levels(Layer.PHASE4))
     for table in (table for level in levels for table in level):
@@ -140,7 +157,7 @@ def _fill(warehouse: DuckDBWarehouse, params: Params, incident: bool, tell: Tell
             tell(f"  taken away from {name}: {len(dates)} dates")
 
 
-def _add_all_star(warehouse: DuckDBWarehouse, catalog: Catalog, params: Params) -> None:
+def _add_all_star(warehouse: Warehouse, catalog: Catalog, params: Params) -> None:
     # The platform's team jobs did not ask what kind of game it was. For a moment, neither does the schedule.
     asked = {"first_date": params.range.start, "last_date": params.range.end, "last_season": _ALL_STAR["last_season"]}
     days = warehouse.query(render(catalog.domain, "incident/all_star_dates.sql"), asked)["day"]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from jinja2.filters import do_filesizeformat
+
 from courtbook.backfill.choice import kind_of
 from courtbook.backfill.runner import BackfillReport
 from courtbook.calendar import Calendar
@@ -20,6 +22,10 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def _size(count: int | None) -> str:
+    return "" if count is None else f", {do_filesizeformat(count)}"
+
+
 def plan(planned: Plan, calendar: Calendar, params: Params, *, most: int = 40) -> Html:
     """Show which dates of which table will be written, in which order, why, by whom and in about what time."""
     rows = []
@@ -34,14 +40,16 @@ def plan(planned: Plan, calendar: Calendar, params: Params, *, most: int = 40) -
                 len(task.dates),
                 (counts or "nothing to do") + left,
                 kind_of(task.table.name, params),
-                duration(planned.seconds(task)) if task.dates else "",
+                duration(planned.seconds(task)) + _size(planned.sizes.get(task.table.name)) if task.dates else "",
                 calendar.spans(task.dates, most=most),
             ]
         )
     cap = params.backfill
     caps = f"at most {cap.max_table_dates:,}" + (f" and {cap.max_hours:g} h" if cap.max_hours else "")
+    caps += _size(cap.max_bytes)
     took = "" if planned.estimate is None or not planned.table_dates else f", about {duration(planned.estimate)}"
-    title = f"Plan of {planned.layer.value}: {planned.table_dates:,} table-dates{took} ({caps} allowed)"
+    read = _size(planned.bytes) + (" to read" if planned.bytes is not None else "")
+    title = f"Plan of {planned.layer.value}: {planned.table_dates:,} table-dates{took}{read} ({caps} allowed)"
     return table(rows, ["level", "table", "dates", "why", "by", "estimate", "which"], title)
 
 

@@ -5,3 +5,4 @@ CREATE TABLE IF NOT EXISTS {{ table.full_name }} (
 )
 PARTITION BY {{ table.date_column }}
 CLUSTER BY {{ (table.key | reject('equalto', table.date_column) | list)[:4] | join(', ') }}
+OPTIONS (require_partition_filter = TRUE)

@@ -47,6 +47,7 @@ class Warehouse(Protocol):
 
     queries: int  # statements that were run so far
     listener: Callable[[Query], None] | None  # told of every statement
+    labels: Mapping[str, str]  # what jobs are marked with: run and step
 
     @property
     def identity(self) -> str:
@@ -66,8 +67,26 @@ class Warehouse(Protocol):
         """Run a statement that reads and return its rows; ``attrs["job"]`` names the query."""
         ...
 
-    def apply(self, statements: Iterable[tuple[Statement, Values]]) -> None:
-        """Run statements that write in one transaction: all of them or none."""
+    def apply(self, statements: Iterable[tuple[Statement, Values]], *, job: str = "") -> None:
+        """Run statements that write in one transaction: all of them or none.
+
+        Parameters
+        ----------
+        job : str
+            Id to run under. Where jobs outlive the process that sent them, one that has this id is taken up again.
+        """
+        ...
+
+    def finished(self, job: str) -> bool | None:
+        """Wait for the job of an earlier process; return whether it succeeded, None if no such job came to be."""
+        ...
+
+    def cancel(self) -> None:
+        """Cancel every statement that runs, in whatever thread, where it would go on without us."""
+        ...
+
+    def estimate(self, statements: Iterable[tuple[Statement, Values]]) -> int | None:
+        """Return the bytes that statements would read; None where none are billed."""
         ...
 
     def create(self, tables: Iterable[Table]) -> None:

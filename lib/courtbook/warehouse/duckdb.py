@@ -58,6 +58,7 @@ class DuckDBWarehouse:
         self._may_create = create
         self.queries = 0
         self.listener: Callable[[Query], None] | None = None
+        self.labels: Mapping[str, str] = {}
         self._numbers = count(1)
         self._file: duckdb.DuckDBPyConnection | None = None
         self._writes = False
@@ -253,11 +254,20 @@ class DuckDBWarehouse:
                 self._connection.execute("ROLLBACK")
                 raise
 
-    def apply(self, statements: Iterable[tuple[Statement, Values]]) -> None:
+    def apply(self, statements: Iterable[tuple[Statement, Values]], *, job: str = "") -> None:
         """Run statements that write in one transaction."""
         with self._transaction():
             for statement, values in statements:
                 self._execute(statement, values)
+
+    def finished(self, job: str) -> None:
+        """Return None: a statement ends with the process that sent it."""
+
+    def cancel(self) -> None:
+        """Do nothing: what was begun ends soon, and is counted."""
+
+    def estimate(self, statements: Iterable[tuple[Statement, Values]]) -> None:
+        """Return None: nothing is billed."""
 
     def create(self, tables: Iterable[Table]) -> None:
         """Create schemas and tables that do not exist yet."""

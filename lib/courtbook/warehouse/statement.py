@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,10 +30,18 @@ class Statement:
         The file that it comes from, for records and errors.
     sql : str
         GoogleSQL with ``@named`` parameters.
+    table : str
+        The table that it is about, if it is about one.
     """
 
     name: str
     sql: str
+    table: str = ""
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Names of the parameters that it uses."""
+        return frozenset(re.findall(r"@(\w+)", self.sql))
 
 
 def _defect(name: str, error: Exception) -> WarehouseError:
@@ -59,8 +68,9 @@ def _environment(domain: str) -> jinja2.Environment:
 
 def render(domain: str, name: str, **names: Any) -> Statement:
     """Render the statement of a file; ``names`` are identifiers and catalog entries, never values."""
+    table = getattr(names.get("table"), "name", "")
     try:
-        return Statement(name, _environment(domain).get_template(name).render(**names).strip() + "\n")
+        return Statement(name, _environment(domain).get_template(name).render(**names).strip() + "\n", table)
     except jinja2.TemplateError as error:
         raise _defect(name, error) from error
 

@@ -1,0 +1,329 @@
+"""The production warehouse: BigQuery, read through pandas-gbq, written by jobs whose ids are known beforehand."""
+
+import io
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Any
+
+from google.api_core import exceptions
+from google.api_core.client_options import ClientOptions
+from google.cloud import bigquery
+
+from courtbook.catalog import Table, load_catalog
+from courtbook.errors import ParameterError, Reason, WarehouseError
+from courtbook.params_warehouse import BigQueryParams
+from courtbook.warehouse.base import Query, Values
+from courtbook.warehouse.conversion import as_duckdb, query_parameters
+from courtbook.warehouse.credentials import find_credentials
+from courtbook.warehouse.refusal import NETWORK, NEXT, explain
+from courtbook.warehouse.statement import Statement, render
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+EMULATOR = "BIGQUERY_EMULATOR_HOST"  # Google's and pandas' clients take it for the address of the service
+DRY_RUNS = 8  # at the same time; each takes some tenths of a second
+_GOOGLESQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+
+
+class _Client(bigquery.Client):
+    """Google's client; what pandas-gbq asks it, the warehouse runs, so that it can be named, billed and cancelled."""
+
+    run: Callable[[str, bigquery.QueryJobConfig], Any]
+
+    def query_and_wait(self, query: str, **asked: Any) -> Any:
+        """Run a query as a job of its own and return its rows."""
+        return self.run(query, asked["job_config"])
+
+
+class BigQueryWarehouse:
+    """A warehouse on BigQuery.
+
+    Every statement is a job with an id, labels and a cap on the bytes it may bill. Nothing is opened before it is used.
+    """
+
+    def __init__(self, params: BigQueryParams, *, domain: str = "nba") -> None:
+        self.params = params
+        self.domain = domain
+        self.queries = 0
+        self.listener: Callable[[Query], None] | None = None
+        self.labels: Mapping[str, str] = {}
+        self._running: dict[str, Any] = {}
+        self._own = threading.local()
+        self._place = re.compile(rf"(?<![\w.`])({'|'.join(sorted({t.dataset for t in self._tables}))})\.(\w+)")
+
+    @property
+    def _tables(self) -> Iterable[Table]:
+        return load_catalog(self.domain).tables.values()
+
+    @property
+    def identity(self) -> str:
+        """Engine, project, and whatever makes it another place than the project alone."""
+        moved = [f"{name}={place}" for name, place in sorted(self.params.datasets.items())]
+        at = [f"at {self.params.endpoint}"] if self.params.endpoint else []
+        return " ".join([f"bigquery:{self.params.project}", *moved, *at])
+
+    @property
+    def locks(self) -> Path:
+        """Folder of the lock files of the tables: they hold off whoever writes from this machine."""
+        home = os.environ.get("XDG_STATE_HOME") or os.environ.get("HOME", gettempdir()) + "/.local/state"
+        return Path(home) / "courtbook" / "locks" / sha256(self.identity.encode()).hexdigest()[:16]
+
+    @cached_property
+    def _client(self) -> _Client:
+        endpoint = self.params.endpoint
+        if os.environ.get(EMULATOR, endpoint) != endpoint:
+            raise ParameterError(
+                f"{EMULATOR} names another address than the parameters: nobody could tell what is read.",
+                where="warehouse.endpoint",
+                next_action=f"Unset {EMULATOR}, or write the same address as warehouse.endpoint.",
+            )
+        if endpoint:
+            os.environ[EMULATOR] = endpoint  # pandas-gbq makes a client of its own, which would ask Google
+        client = _Client(
+            project=self.params.project,
+            location=self.params.location,
+            credentials=find_credentials(self.params),
+            client_options=ClientOptions(api_endpoint=endpoint) if endpoint else None,
+        )
+        client.run = self._read
+        return client
+
+    @property
+    def _retry(self) -> Any:
+        return bigquery.DEFAULT_RETRY.with_timeout(self.params.patience)
+
+    def session(self, *, write: bool = False) -> "nullcontext[None]":
+        """Do nothing: requests need no connection that stays."""
+        return nullcontext()
+
+    # What a statement is sent with.
+
+    def _located(self, sql: str) -> str:
+        """Write where tables really are, if the parameters say that it is elsewhere than in the catalog."""
+        moved = self.params.datasets
+        return self._place.sub(lambda m: f"`{moved[m[1]]}`.{m[2]}" if m[1] in moved else m[0], sql)
+
+    def _labels(self, table: str) -> dict[str, str]:
+        given = {"tool": "courtbook", **self.labels, **({"table": table} if table else {})}
+        return {name: re.sub(r"[^a-z0-9_-]", "-", value.lower())[:63] for name, value in given.items() if value}
+
+    def _config(self, table: str, values: Values, names: Iterable[str], **more: Any) -> bigquery.QueryJobConfig:
+        return bigquery.QueryJobConfig(
+            query_parameters=query_parameters(values, names),
+            labels=self._labels(table),
+            maximum_bytes_billed=self.params.maximum_bytes_billed,
+            job_timeout_ms=self.params.timeout * 1000,
+            use_legacy_sql=False,
+            **more,
+        )
+
+    def _job_id(self) -> str:
+        return f"courtbook-{self._labels('').get('run', 'read')}-{uuid.uuid4().hex}"
+
+    # Jobs.
+
+    def _begin(self, sql: str, config: bigquery.QueryJobConfig, job_id: str) -> Any:
+        """Send a job; one with this id that runs already, or has run, is taken instead."""
+        # The client repeats what fails on the way, with the same id: nothing runs twice.
+        try:
+            return self._client.query(
+                sql, job_config=config, job_id=job_id, retry=self._retry, timeout=60, job_retry=None
+            )
+        except exceptions.Conflict:
+            return self._client.get_job(job_id, location=self.params.location, retry=self._retry, timeout=60)
+
+    def _follow(self, job: Any, **more: Any) -> Any:
+        """Wait for a job and return its rows; whoever stops waiting for it cancels it."""
+        self._running[job.job_id] = job
+        try:
+            return job.result(retry=self._retry, timeout=self.params.timeout, **more)
+        except NETWORK:
+            raise  # it has failed, or goes on unseen: then it is found again by its id
+        except BaseException:
+            self._cancel(job)
+            raise
+        finally:
+            self._running.pop(job.job_id, None)
+
+    def _cancel(self, job: Any) -> None:
+        with suppress(*NETWORK):  # job_timeout_ms ends it if nobody can
+            job.cancel(retry=None, timeout=10)
+
+    def cancel(self) -> None:
+        """Cancel every job that is waited for, in whatever thread."""
+        for job in list(self._running.values()):
+            self._cancel(job)
+
+    @contextmanager
+    def _told(self, name: str, sql: str, job_id: str) -> Iterator[Callable[[Any], None]]:
+        """Count a statement, explain why it failed, and tell the listener what it has cost."""
+        self.queries += 1
+        started, failed = time.monotonic(), True
+        seen: list[Any] = []
+        try:
+            yield seen.append
+            failed = False
+        except (*NETWORK, TimeoutError) as error:
+            raise explain(error, f"{name} on {self.identity}") from error
+        finally:
+            if self.listener:
+                billed = seen[0].total_bytes_billed if seen else None
+                seconds = round(time.monotonic() - started, 4)
+                self.listener(Query(name, sha256(sql.encode()).hexdigest(), job_id, billed, seconds, failed))
+
+    def _read(self, sql: str, config: bigquery.QueryJobConfig) -> Any:
+        job = self._begin(sql, config, self._own.job_id)
+        self._own.seen(job)
+        return self._follow(job)
+
+    def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
+        """Run a statement that reads."""
+        import pandas_gbq  # type: ignore[import-untyped]
+
+        client, job_id = self._client, self._job_id()
+        config = self._config(statement.table, values or {}, statement.parameters)
+        with self._told(statement.name, statement.sql, job_id) as seen:
+            self._own.job_id, self._own.seen = job_id, seen
+            frame = pandas_gbq.read_gbq(
+                self._located(statement.sql),
+                bigquery_client=client,
+                configuration=config.to_api_repr(),
+                progress_bar_type=None,
+                use_bqstorage_api=self.params.storage_api and not self.params.endpoint,
+            )
+        frame = as_duckdb(frame)
+        frame.attrs["job"] = job_id
+        return frame
+
+    def apply(self, statements: Iterable[tuple[Statement, Values]], *, job: str = "") -> None:
+        """Run statements that write in one transaction: one job, which is taken up again if it exists already."""
+        listed = list(statements)
+        values: dict[str, Any] = {}
+        for _, given in listed:
+            values |= given
+        text = "".join(f"{statement.sql.rstrip()};\n" for statement, _ in listed)
+        names = {name for statement, _ in listed for name in statement.parameters}
+        config = self._config(listed[0][0].table, values, names)
+        client_id = job or self._job_id()
+        with self._told(" + ".join(statement.name for statement, _ in listed), text, client_id) as seen:
+            begun = self._begin(f"BEGIN TRANSACTION;\n{self._located(text)}COMMIT TRANSACTION;\n", config, client_id)
+            seen(begun)
+            self._follow(begun)
+
+    def finished(self, job: str) -> bool | None:
+        """Wait for a job that somebody began earlier; return whether it succeeded, None if it never came to be."""
+        try:
+            found = self._client.get_job(job, location=self.params.location, retry=self._retry, timeout=60)
+        except exceptions.NotFound:
+            return None
+        except NETWORK as error:
+            raise explain(error, f"{job} on {self.identity}") from error
+        try:
+            self._follow(found)
+        except (*NETWORK, TimeoutError) as error:
+            if found.state == "DONE":
+                return False
+            raise explain(error, f"{job} on {self.identity}") from error
+        return True
+
+    def estimate(self, statements: Iterable[tuple[Statement, Values]]) -> int:
+        """Return the bytes that statements would read, by dry runs, which cost nothing.
+
+        Raises
+        ------
+        WarehouseError
+            If one of them is above the cap: it would be refused after others have been written.
+        """
+
+        def size(item: tuple[Statement, Values]) -> int:
+            statement, values = item
+            where = f"{statement.name} of {statement.table or 'no table'} on {self.identity}"
+            config = self._config(statement.table, values, statement.parameters, dry_run=True, use_query_cache=False)
+            try:
+                job = self._client.query(
+                    self._located(statement.sql), job_config=config, retry=self._retry, timeout=60, job_retry=None
+                )
+            except NETWORK as error:
+                raise explain(error, f"dry run of {where}") from error
+            found = int(job.total_bytes_processed or 0)
+            if found > self.params.maximum_bytes_billed:
+                words = f"The statement would read {found:,} bytes; {self.params.maximum_bytes_billed:,} are allowed."
+                raise WarehouseError(Reason.OVER_CAP, words, where=where, next_action=NEXT[Reason.OVER_CAP])
+            return found
+
+        with ThreadPoolExecutor(DRY_RUNS) as pool:
+            return sum(pool.map(size, statements))
+
+    # Tables.
+
+    def _full_name(self, table: Table) -> str:
+        place = self.params.datasets.get(table.dataset, table.dataset)
+        return f"{place if '.' in place else f'{self.params.project}.{place}'}.{table.name}"
+
+    def create(self, tables: Iterable[Table]) -> None:
+        """Create datasets and tables that do not exist yet."""
+        wanted = list(tables)
+        try:
+            for place in sorted({self._full_name(table).rpartition(".")[0] for table in wanted}):
+                dataset = bigquery.Dataset(place)
+                dataset.location = self.params.location
+                self._client.create_dataset(dataset, exists_ok=True, retry=self._retry, timeout=60)
+        except NETWORK as error:
+            raise explain(error, f"datasets on {self.identity}") from error
+        for table in wanted:
+            statement, job_id = render(self.domain, "create_table.sql", table=table), self._job_id()
+            with self._told(statement.name, statement.sql, job_id) as seen:
+                job = self._begin(self._located(statement.sql), self._config(table.name, {}, ()), job_id)
+                seen(job)
+                self._follow(job)
+
+    def refill(self, tables: "Iterable[tuple[Table, pa.Table]]") -> None:
+        """Replace all rows of some tables by load jobs of Parquet, one a table."""
+        import pyarrow.parquet as pq
+
+        for table, rows in tables:
+            config = bigquery.LoadJobConfig(
+                source_format=bigquery.SourceFormat.PARQUET,
+                write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE_DATA,
+                labels=self._labels(table.name),
+                job_timeout_ms=self.params.timeout * 1000,
+            )
+            config.parquet_options = bigquery.ParquetOptions.from_api_repr({"enableListInference": True})
+            file = io.BytesIO()
+            pq.write_table(rows.select(list(table.columns)).cast(table.arrow_schema(zone="UTC")), file)
+            job_id = self._job_id()
+            with self._told(f"load of {table.full_name}", table.full_name, job_id):
+                job = self._client.load_table_from_file(
+                    file, self._full_name(table), rewind=True, job_id=job_id, job_config=config, timeout=120
+                )
+                self._follow(job)
+
+    def columns(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the columns of every table of the catalog that exists; what tables look like costs nothing to read."""
+        found: dict[str, dict[str, str]] = {}
+        for table in self._tables:
+            try:
+                known = self._client.get_table(self._full_name(table), retry=self._retry, timeout=60)
+            except exceptions.NotFound:
+                continue  # a project that does not exist is denied, not missing
+            except NETWORK as error:
+                raise explain(error, f"{table.full_name} on {self.identity}") from error
+            found[table.full_name] = {field.name: _googlesql(field) for field in known.schema}
+        return found
+
+
+def _googlesql(field: bigquery.SchemaField) -> str:
+    kind = _GOOGLESQL.get(field.field_type, field.field_type)
+    return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind

@@ -1,0 +1,73 @@
+"""What goes to BigQuery and comes back, in the types that the embedded warehouse takes and gives."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+from google.cloud import bigquery
+
+from courtbook.errors import Reason, WarehouseError
+from courtbook.warehouse.base import Values
+
+_KINDS: tuple[tuple[type, str], ...] = (  # the first that fits: True is an int, a datetime is a date
+    (bool, "BOOL"),
+    (int, "INT64"),
+    (float, "FLOAT64"),
+    (str, "STRING"),
+    (datetime, "TIMESTAMP"),
+    (date, "DATE"),
+)
+
+
+def _kind(value: object) -> str:
+    return next(name for kind, name in _KINDS if isinstance(value, kind))
+
+
+def _parameter(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        kind = _kind(value[0]) if value else "STRING"
+        return bigquery.ArrayQueryParameter(name, kind, list(value))
+    if isinstance(value, datetime) and value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)  # as everywhere
+    return bigquery.ScalarQueryParameter(name, _kind(value), value)
+
+
+def query_parameters(values: Values, names: Iterable[str]) -> list[Any]:
+    """Return the values that a statement names, as parameters of a query.
+
+    Raises
+    ------
+    WarehouseError
+        If one was not given.
+    """
+    wanted = sorted(names)
+    if missing := [name for name in wanted if name not in values]:
+        raise WarehouseError(
+            Reason.QUERY_FAILED,
+            f"The statement needs the parameters {missing}, which were not given.",
+            where="parameters of a statement",
+            next_action="This is a defect of courtbook: report it with this line.",
+        )
+    return [_parameter(name, values[name]) for name in wanted]
+
+
+def as_duckdb(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of pandas-gbq with the column types of DuckDB's frames.
+
+    Dates and times are ``datetime64[us]``, numbers with NULLs are floats, NULLs of other columns are None.
+    """
+    return pd.DataFrame({name: _column(frame[name]) for name in frame.columns}, columns=frame.columns)
+
+
+def _column(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    kind = str(column.dtype)
+    if kind == "dbdate":
+        return column.astype("datetime64[us]")
+    if kind.startswith("datetime64"):
+        return column.astype("datetime64[us, UTC]" if "UTC" in kind else "datetime64[us]")
+    if kind == "Int64":
+        return column.astype("float64" if column.hasnans else "int64")
+    if kind == "boolean":
+        return column.astype(object).where(column.notna(), None) if column.hasnans else column.astype(bool)
+    return column
