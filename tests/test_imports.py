@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("courtbook.warehouse",),
     ("courtbook.calendar",),
     ("courtbook.coverage",),
-    ("courtbook.plan", "courtbook.readiness", "courtbook.fingerprint"),
+    ("courtbook.plan", "courtbook.readiness", "courtbook.fingerprint", "courtbook.transfer"),
     ("courtbook.backfill", "courtbook.checks"),
     ("courtbook.gates",),
     ("courtbook.rejudge",),

@@ -98,7 +98,8 @@ class Table:
     """One table: where it is, what identifies a row, which columns it has.
 
     ``fill`` gives the smallest share of rows in which a column has a value. ``fallback`` says what stands in for the
-    table where it lacks a date; only such a table may be accepted incomplete.
+    table where it lacks a date; only such a table may be accepted incomplete. ``otherwise`` names the columns that a
+    warehouse may lack, with an expression over its row ``t`` that stands for each; None: only our processors need it.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Table:
     edges: tuple[Edge, ...] = ()
     expectation: Expectation | None = None
     fill: Mapping[str, float] = field(default_factory=dict)
+    otherwise: Mapping[str, str | None] = field(default_factory=dict)
     fallback: str = ""
     job: Job | None = None
 
@@ -276,6 +278,7 @@ def _table(name: str, layer: Layer, entry: dict[str, Any], known: Mapping[str, T
         edges=edges,
         expectation=Expectation(**expectation) if expectation else None,
         fill={**{column: 0.95 for column in columns if column not in key}, **entry.get("fill", {})},
+        otherwise=entry.get("otherwise", {}),
         fallback=entry.get("fallback", ""),
         job=Job(**{**job, "arguments": tuple(job.get("arguments", ()))}) if (job := entry.get("job")) else None,
     )

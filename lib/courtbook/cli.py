@@ -93,7 +93,8 @@ def check(
     raise typer.Exit(int(ExitCode.GO if audit.verdict is Verdict.GO else ExitCode.NO_GO))
 
 
-for _command in (commands.prepare, commands.load, commands.rehearse):
+_DATA: tuple[Callable[..., None], ...] = (commands.prepare, commands.load, commands.copy, commands.rehearse)
+for _command in _DATA:
     app.command()(_command)
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from courtbook.catalog import Check
+from courtbook.catalog import Check, Table
 from courtbook.checks.scope import BASELINE_DAYS, Scope
 from courtbook.coverage import Coverage, DateState
 from courtbook.readiness import lacking
@@ -25,6 +25,10 @@ class Measured:
     dates: tuple[date, ...] = ()
     sql: str = ""
     job: str = ""
+
+
+def _listed(*named: tuple[str, list[str]]) -> str:
+    return "; ".join(f"{words}: {', '.join(names)}" for words, names in named if names)
 
 
 def _ratio(numerator: float, denominator: float, detail: str = "", dates: tuple[date, ...] = ()) -> Measured:
@@ -72,11 +76,12 @@ def _worst_month(scope: Scope, check: Check) -> Measured:
 
 def _columns_filled(scope: Scope, check: Check) -> Measured:
     read = scope.profile(check)
-    fill = scope.catalog.tables[check.table].fill
-    rows = int(read.frame["row_count"].sum())
-    share = {column: int(read.frame[f"filled_{column}"].sum()) / rows for column in fill} if rows else {}
-    low = [f"{column} {100 * part:.1f} %" for column, part in share.items() if part < fill[column]]
-    found = _ratio(len(share) - len(low), len(share), f"too empty: {', '.join(low)}" if low else "")
+    table = scope.catalog.tables[check.table]
+    counted, rows = scope.counted_columns(table), int(read.frame["row_count"].sum())
+    share = {column: int(read.frame[f"filled_{column}"].sum()) / rows for column in counted} if rows else {}
+    low = [f"{column} {100 * part:.1f} %" for column, part in share.items() if part < table.fill[column]]
+    without = [column for column in table.fill if column not in counted]
+    found = _ratio(len(share) - len(low), len(share), _listed(("too empty", low), ("not there", without)))
     return replace(found, sql=scope.statement([check]).sql, job=read.job)
 
 
@@ -196,18 +201,33 @@ def _bootstrap(scope: Scope, check: Check) -> Measured:
     return _count(scope.params.bootstrap_days, 1)
 
 
+def _may_lack(scope: Scope, table: Table, column: str) -> bool:
+    """Tell whether a warehouse may lack a column: nothing that runs here writes it, or misses it."""
+    if column not in table.otherwise:
+        return False
+    built_in = [item for item in scope.catalog.processed if item.name not in scope.params.executors]
+    missed = table.otherwise[column] is None and any(table.name in item.reads for item in built_in)
+    return table not in built_in and not missed
+
+
+def _there(absent: Mapping[str, bool], total: int) -> Measured:
+    """Count what is there of what has to be; ``absent`` says of each name whether it may be lacking."""
+    needed, spared = ([name for name, may in absent.items() if may is kind] for kind in (False, True))
+    due = total - len(spared)
+    return _ratio(due - len(needed), due, _listed(("absent", needed), ("not there, done without", spared)))
+
+
 def _tables(scope: Scope, check: Check) -> Measured:
-    there = scope.columns()
-    absent = [table.full_name for table in scope.catalog.tables.values() if table.full_name not in there]
-    total = len(scope.catalog.tables)
-    return _ratio(total - len(absent), total, f"absent: {', '.join(absent)}" if absent else "")
+    there, tables = scope.columns(), scope.catalog.tables.values()
+    absent = [table for table in tables if table.full_name not in there]
+    return _there({t.full_name: all(_may_lack(scope, t, name) for name in t.columns) for t in absent}, len(tables))
 
 
 def _columns(scope: Scope, check: Check) -> Measured:
     there = scope.columns()
-    wanted = [(table.full_name, column) for table in scope.catalog.tables.values() for column in table.columns]
-    absent = [f"{table}.{column}" for table, column in wanted if column not in there.get(table, ())]
-    return _ratio(len(wanted) - len(absent), len(wanted), f"absent: {', '.join(absent)}" if absent else "")
+    wanted = [(table, column) for table in scope.catalog.tables.values() for column in table.columns]
+    absent = [(table, column) for table, column in wanted if column not in there.get(table.full_name, ())]
+    return _there({f"{t.full_name}.{name}": _may_lack(scope, t, name) for t, name in absent}, len(wanted))
 
 
 def _kind(name: str) -> str:
@@ -222,7 +242,7 @@ def _types(scope: Scope, check: Check) -> Measured:
         (f"{table.full_name}.{column}", kind, there[table.full_name][column])
         for table in scope.catalog.tables.values()
         for column, kind in table.columns.items()
-        if column in there.get(table.full_name, ())
+        if column in there.get(table.full_name, ()) and not _may_lack(scope, table, column)
     ]
     odd = [f"{name} is {found}, not {kind}" for name, kind, found in both if _kind(kind) != _kind(found)]
     return _ratio(len(both) - len(odd), len(both), ", ".join(odd))

@@ -3,6 +3,7 @@
 import difflib
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -10,11 +11,13 @@ from courtbook.catalog import Catalog, Check, Severity
 from courtbook.checks.measures import MEASURES, Measured
 from courtbook.checks.result import CheckResult, Status, judge
 from courtbook.checks.scope import Scope
-from courtbook.errors import ParameterError
+from courtbook.errors import CourtbookError, ParameterError, Reason
 from courtbook.params import Params
 
 # What says how complete a table is: the checks that an accepted table (option A) need not pass.
 COMPLETENESS = ("coverage", "rows", "partial", "gaps", "columns filled")
+# Errors of a statement that may name a table or column which does not exist.
+LACKING = (Reason.QUERY_FAILED, Reason.NOT_FOUND, Reason.SCHEMA_MISMATCH)
 
 
 def refuse_unknown_names(params: Params, catalog: Catalog) -> None:
@@ -77,6 +80,30 @@ def _excuse(scope: Scope, result: CheckResult, today: date) -> CheckResult:
     return result
 
 
+def _absent(names: list[str]) -> str:
+    return f"the warehouse has no {' and no '.join(names)}; see columns_exist in preflight" if names else ""
+
+
+def _unknown(scope: Scope, check: Check, found: Measured) -> str:
+    """Say what a check has no data for lack of: its table, or a column of it for which nothing stands."""
+    table = scope.catalog.tables.get(check.table)
+    if table is None:
+        return ""
+    unknown = [name for name, other in table.otherwise.items() if found.denominator and not other]
+    names = (table.full_name, *(f"{table.full_name}.{name}" for name in unknown))
+    return _absent([name for name in scope.lacking(found.sql) if name in names])
+
+
+def _said(scope: Scope, check: Check, error: Exception) -> str:
+    """Say why a check could not be made: by what the warehouse lacks, rather than in the engine's words."""
+    names = []
+    if isinstance(error, CourtbookError) and error.reason in LACKING:
+        with suppress(CourtbookError):  # the first error is told all the same
+            names = scope.lacking(error.what)
+    own = [name for name in names if check.table and f".{check.table}" in name]
+    return _absent(own or names) or f"{type(error).__name__}: {error}"
+
+
 def run_check(scope: Scope, check: Check) -> CheckResult:
     """Run one check. An engine that fails makes it ERROR, never a pass."""
     started = time.monotonic()
@@ -84,8 +111,10 @@ def run_check(scope: Scope, check: Check) -> CheckResult:
     try:
         found = MEASURES[check.measure](scope, check)
         status = judge(check, found.value, minimum=minimum, maximum=maximum, floor=floor)
+        if status is Status.NO_DATA:
+            found = replace(found, detail=_unknown(scope, check, found) or found.detail)
     except Exception as error:  # noqa: BLE001 - whatever it is, the check did not pass, and the others still report
-        found = Measured(None, None, None, f"{type(error).__name__}: {error}")
+        found = Measured(None, None, None, _said(scope, check, error))
         status = Status.ERROR
     shown = scope.calendar.spans(found.dates) if status is not Status.PASS else ""
     result = CheckResult(

@@ -1,5 +1,6 @@
 """What checks look at: a warehouse, a range, and what was read from it, each thing once."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from courtbook.calendar import Calendar
-from courtbook.catalog import Catalog, Check
+from courtbook.catalog import Catalog, Check, Table
 from courtbook.coverage import Coverage, read_coverage
 from courtbook.errors import CourtbookError, Reason
 from courtbook.params import Params
@@ -102,6 +103,21 @@ class Scope:
         """Return the columns that exist, with their types, by ``dataset.table``."""
         return self._once(("columns",), self.warehouse.columns)
 
+    def lacking(self, text: str) -> list[str]:
+        """Return what the catalog declares, a text names and the warehouse does not have: tables, columns of others."""
+        found = []
+        for table in self.catalog.tables.values():
+            there = self.columns().get(table.full_name)
+            absent = [f".{column}" for column in table.columns if column not in there] if there else [""]
+            names = [table.full_name + column for column in absent]
+            found += [name for name in names if re.search(rf"\b{name.rpartition('.')[2]}\b", text)]
+        return found
+
+    def counted_columns(self, table: Table) -> list[str]:
+        """Return the columns of a table whose values are counted: all, without those that it may lack and does."""
+        there = self.columns().get(table.full_name, {})
+        return [column for column in table.fill if column in there or column not in table.otherwise]
+
     def profile(self, check: Check) -> Profile:
         """Return the profile that answers a check, shared with the other checks of its table."""
         shared = [item for item in self.declared if item.table == check.table and profiled(item)]
@@ -139,5 +155,5 @@ class Scope:
         """Return the statement that answers some checks of one table together."""
         asked = list(checks)
         table = self.catalog.tables[asked[0].table]
-        columns = list(table.fill) if any(check.measure == "columns filled" for check in asked) else []
+        columns = self.counted_columns(table) if any(check.measure == "columns filled" for check in asked) else []
         return render(self.catalog.domain, "profile.sql", table=table, checks=asked, columns=columns)

@@ -1,12 +1,13 @@
-"""Commands about data: building a warehouse, loading real data, damaging a copy on purpose."""
+"""Commands about data: building a warehouse, loading real data, copying a slice, damaging a copy on purpose."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from courtbook.errors import ExitCode
+from courtbook.errors import CourtbookError, ExitCode, Reason
 from courtbook.options import ParamsFile, Settings, note, read_params
 
 
@@ -32,6 +33,36 @@ def load(
     from courtbook.nba.prepare import load_folder
 
     load_folder(folder, warehouse, tell=typer.echo)
+
+
+def copy(
+    source: Annotated[str, typer.Option("--from", metavar="PARAMS", help="params file of the warehouse to read")],
+    target: Annotated[str, typer.Option("--to", metavar="PARAMS", help="params file of the DuckDB file to fill")],
+    tables: Annotated[str, typer.Option("--tables", metavar="NAMES", help="tables or layers, or all")],
+    dates: Annotated[str, typer.Option("--dates", metavar="FIRST..LAST", help="which game dates")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask, whatever it costs")] = False,
+) -> None:
+    """Copy a slice of a warehouse into a local DuckDB file; the cost is shown first, the source is only read."""
+    from courtbook.report.layout import text_table
+    from courtbook.report.text import cost
+    from courtbook.transfer import choose_tables, measure, span
+    from courtbook.transfer import copy as copy_slice
+    from courtbook.warehouse.opening import open_warehouse
+
+    chosen, into = choose_tables(tables), read_params(target, None)
+    measured = measure(open_warehouse(read_params(source, None)), chosen, span(dates))
+    sizes = [size for size in measured.sizes if size is not None]
+    rows = [
+        [t.full_name, len(t.columns), "" if s is None else cost(s)]
+        for t, s in zip(measured.tables, measured.sizes, strict=True)
+    ]
+    typer.echo(text_table(rows, ["table", "columns", "reads"]))
+    typer.echo(f"in all: {cost(sum(sizes))}" if sizes else "reading costs nothing")
+    if sizes and not yes and not (sys.stdin.isatty() and typer.confirm("copy?")):
+        raise CourtbookError(
+            Reason.INTERRUPTED, "Nothing was copied: nobody said yes.", where="copy", next_action="Give --yes."
+        )
+    copy_slice(measured, into, typer.echo)
 
 
 def rehearse(

@@ -5,14 +5,23 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
+from jinja2.filters import do_filesizeformat
+
 from courtbook.report.layout import cell
 
 WIDTH = 100
+DOLLARS_A_TEBIBYTE = 6.25
 # Control characters, those that turn the direction of writing, and halves of letters, which no file can hold.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 # What Markdown or HTML would take for markup, at the beginning of a line too, since lines are broken anywhere.
 _MARKUP = re.compile(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)|~~|&(?=#?\w+;)|(?<!\S)(?:#{1,6}|[-+]|=+|-{2,})(?!\S)")
 _NUMBERED = re.compile(r"(?<!\S)(\d{1,9})([.)])(?!\S)")
+
+
+def cost(size: int) -> str:
+    """Write how many bytes a statement reads, and what that is at list price (on demand, in the US)."""
+    dollars = size / 2**40 * DOLLARS_A_TEBIBYTE
+    return f"{do_filesizeformat(size)}, {'less than 0.01' if dollars < 0.01 else f'about {dollars:,.2f}'} $"
 
 
 def one_line(text: object) -> str:

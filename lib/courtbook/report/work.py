@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from jinja2.filters import do_filesizeformat
-
 from courtbook.backfill.choice import kind_of
 from courtbook.backfill.runner import BackfillReport
 from courtbook.calendar import Calendar
 from courtbook.params import Params
 from courtbook.plan import Plan
 from courtbook.report.layout import Html, table
+from courtbook.report.text import cost
 from courtbook.status import RunStatus, TableStatus
 
 
@@ -23,7 +22,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _size(count: int | None) -> str:
-    return "" if count is None else f", {do_filesizeformat(count)}"
+    return "" if count is None else f"; reads {cost(count)}"
 
 
 def plan(planned: Plan, calendar: Calendar, params: Params, *, most: int = 40) -> Html:
@@ -46,10 +45,10 @@ def plan(planned: Plan, calendar: Calendar, params: Params, *, most: int = 40) -
         )
     cap = params.backfill
     caps = f"at most {cap.max_table_dates:,}" + (f" and {cap.max_hours:g} h" if cap.max_hours else "")
-    caps += _size(cap.max_bytes)
+    caps += f" and {cost(cap.max_bytes)}" if cap.max_bytes is not None else ""
     took = "" if planned.estimate is None or not planned.table_dates else f", about {duration(planned.estimate)}"
-    read = _size(planned.bytes) + (" to read" if planned.bytes is not None else "")
-    title = f"Plan of {planned.layer.value}: {planned.table_dates:,} table-dates{took}{read} ({caps} allowed)"
+    size = f"{planned.table_dates:,} table-dates{took}{_size(planned.bytes)}"
+    title = f"Plan of {planned.layer.value}: {size} ({caps} allowed)"
     return table(rows, ["level", "table", "dates", "why", "by", "estimate", "which"], title)
 
 

@@ -42,6 +42,18 @@ class Query:
     failed: bool
 
 
+def write_parquet(reader: "pa.RecordBatchReader", file: Path) -> int:
+    """Write what a reader yields into a Parquet file, a batch at a time; return how many rows it had."""
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetWriter(file, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
 class Warehouse(Protocol):
     """A warehouse that takes GoogleSQL with named parameters."""
 
@@ -65,6 +77,10 @@ class Warehouse(Protocol):
 
     def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
         """Run a statement that reads and return its rows; ``attrs["job"]`` names the query."""
+        ...
+
+    def export(self, statement: Statement, values: Values, file: Path) -> int:
+        """Write the rows of a statement that reads into a Parquet file, a part at a time; return how many they are."""
         ...
 
     def apply(self, statements: Iterable[tuple[Statement, Values]], *, job: str = "") -> None:

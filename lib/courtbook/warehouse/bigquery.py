@@ -8,43 +8,33 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
-from functools import cached_property
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions
-from google.api_core.client_options import ClientOptions
 from google.cloud import bigquery
 
 from courtbook.catalog import Table, load_catalog
-from courtbook.errors import ParameterError, Reason, WarehouseError
+from courtbook.errors import Reason, WarehouseError
 from courtbook.params_warehouse import BigQueryParams
-from courtbook.warehouse.base import Query, Values
+from courtbook.warehouse.base import Query, Values, write_parquet
 from courtbook.warehouse.conversion import as_duckdb, query_parameters
 from courtbook.warehouse.credentials import find_credentials
+from courtbook.warehouse.jobs import Jobs
 from courtbook.warehouse.refusal import NETWORK, NEXT, explain
+from courtbook.warehouse.stand_ins import StandIns
 from courtbook.warehouse.statement import Statement, render
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-EMULATOR = "BIGQUERY_EMULATOR_HOST"  # Google's and pandas' clients take it for the address of the service
-DRY_RUNS = 8  # at the same time; each takes some tenths of a second
+AT_ONCE = 8  # small requests, each of which takes some tenths of a second
 _GOOGLESQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
-
-
-class _Client(bigquery.Client):
-    """Google's client; what pandas-gbq asks it, the warehouse runs, so that it can be named, billed and cancelled."""
-
-    run: Callable[[str, bigquery.QueryJobConfig], Any]
-
-    def query_and_wait(self, query: str, **asked: Any) -> Any:
-        """Run a query as a job of its own and return its rows."""
-        return self.run(query, asked["job_config"])
 
 
 class BigQueryWarehouse:
@@ -59,7 +49,8 @@ class BigQueryWarehouse:
         self.queries = 0
         self.listener: Callable[[Query], None] | None = None
         self.labels: Mapping[str, str] = {}
-        self._running: dict[str, Any] = {}
+        self._jobs = Jobs(params)
+        self._stand_ins = StandIns(domain, self.columns)
         self._own = threading.local()
         self._place = re.compile(rf"(?<![\w.`])({'|'.join(sorted({t.dataset for t in self._tables}))})\.(\w+)")
 
@@ -80,30 +71,6 @@ class BigQueryWarehouse:
         home = os.environ.get("XDG_STATE_HOME") or os.environ.get("HOME", gettempdir()) + "/.local/state"
         return Path(home) / "courtbook" / "locks" / sha256(self.identity.encode()).hexdigest()[:16]
 
-    @cached_property
-    def _client(self) -> _Client:
-        endpoint = self.params.endpoint
-        if os.environ.get(EMULATOR, endpoint) != endpoint:
-            raise ParameterError(
-                f"{EMULATOR} names another address than the parameters: nobody could tell what is read.",
-                where="warehouse.endpoint",
-                next_action=f"Unset {EMULATOR}, or write the same address as warehouse.endpoint.",
-            )
-        if endpoint:
-            os.environ[EMULATOR] = endpoint  # pandas-gbq makes a client of its own, which would ask Google
-        client = _Client(
-            project=self.params.project,
-            location=self.params.location,
-            credentials=find_credentials(self.params),
-            client_options=ClientOptions(api_endpoint=endpoint) if endpoint else None,
-        )
-        client.run = self._read
-        return client
-
-    @property
-    def _retry(self) -> Any:
-        return bigquery.DEFAULT_RETRY.with_timeout(self.params.patience)
-
     def session(self, *, write: bool = False) -> "nullcontext[None]":
         """Do nothing: requests need no connection that stays."""
         return nullcontext()
@@ -111,9 +78,9 @@ class BigQueryWarehouse:
     # What a statement is sent with.
 
     def _located(self, sql: str) -> str:
-        """Write where tables really are, if the parameters say that it is elsewhere than in the catalog."""
+        """Write what stands for missing columns, and where tables are if it is not where the catalog says."""
         moved = self.params.datasets
-        return self._place.sub(lambda m: f"`{moved[m[1]]}`.{m[2]}" if m[1] in moved else m[0], sql)
+        return self._place.sub(lambda m: f"`{moved[m[1]]}`.{m[2]}" if m[1] in moved else m[0], self._stand_ins(sql))
 
     def _labels(self, table: str) -> dict[str, str]:
         given = {"tool": "courtbook", **self.labels, **({"table": table} if table else {})}
@@ -132,39 +99,9 @@ class BigQueryWarehouse:
     def _job_id(self) -> str:
         return f"courtbook-{self._labels('').get('run', 'read')}-{uuid.uuid4().hex}"
 
-    # Jobs.
-
-    def _begin(self, sql: str, config: bigquery.QueryJobConfig, job_id: str) -> Any:
-        """Send a job; one with this id that runs already, or has run, is taken instead."""
-        # The client repeats what fails on the way, with the same id: nothing runs twice.
-        try:
-            return self._client.query(
-                sql, job_config=config, job_id=job_id, retry=self._retry, timeout=60, job_retry=None
-            )
-        except exceptions.Conflict:
-            return self._client.get_job(job_id, location=self.params.location, retry=self._retry, timeout=60)
-
-    def _follow(self, job: Any, **more: Any) -> Any:
-        """Wait for a job and return its rows; whoever stops waiting for it cancels it."""
-        self._running[job.job_id] = job
-        try:
-            return job.result(retry=self._retry, timeout=self.params.timeout, **more)
-        except NETWORK:
-            raise  # it has failed, or goes on unseen: then it is found again by its id
-        except BaseException:
-            self._cancel(job)
-            raise
-        finally:
-            self._running.pop(job.job_id, None)
-
-    def _cancel(self, job: Any) -> None:
-        with suppress(*NETWORK):  # job_timeout_ms ends it if nobody can
-            job.cancel(retry=None, timeout=10)
-
     def cancel(self) -> None:
         """Cancel every job that is waited for, in whatever thread."""
-        for job in list(self._running.values()):
-            self._cancel(job)
+        self._jobs.cancel()
 
     @contextmanager
     def _told(self, name: str, sql: str, job_id: str) -> Iterator[Callable[[Any], None]]:
@@ -184,15 +121,16 @@ class BigQueryWarehouse:
                 self.listener(Query(name, sha256(sql.encode()).hexdigest(), job_id, billed, seconds, failed))
 
     def _read(self, sql: str, config: bigquery.QueryJobConfig) -> Any:
-        job = self._begin(sql, config, self._own.job_id)
+        job = self._jobs.begin(sql, config, self._own.job_id)
         self._own.seen(job)
-        return self._follow(job)
+        return self._jobs.follow(job)
 
     def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
         """Run a statement that reads."""
-        import pandas_gbq  # type: ignore[import-untyped]
+        import pandas_gbq
 
-        client, job_id = self._client, self._job_id()
+        client, job_id = self._jobs.client, self._job_id()
+        client.run = self._read
         config = self._config(statement.table, values or {}, statement.parameters)
         with self._told(statement.name, statement.sql, job_id) as seen:
             self._own.job_id, self._own.seen = job_id, seen
@@ -207,6 +145,33 @@ class BigQueryWarehouse:
         frame.attrs["job"] = job_id
         return frame
 
+    def export(self, statement: Statement, values: Values, file: Path) -> int:
+        """Write the rows of a statement into a Parquet file: they are Arrow on the way, and stay so."""
+        import pyarrow as pa
+
+        job_id = self._job_id()
+        config = self._config(statement.table, values, statement.parameters)
+        with self._told(statement.name, statement.sql, job_id) as seen:
+            job = self._jobs.begin(self._located(statement.sql), config, job_id)
+            seen(job)
+            rows = self._jobs.follow(job)
+            batches = rows.to_arrow_iterable(bqstorage_client=self._storage())
+            first = next(batches, None)
+            schema = rows.to_arrow(create_bqstorage_client=False).schema if first is None else first.schema
+            return write_parquet(
+                pa.RecordBatchReader.from_batches(schema, chain(() if first is None else [first], batches)), file
+            )
+
+    def _storage(self) -> Any:
+        """Return a client of the Storage API if it is wanted and there."""
+        if self.params.endpoint or not self.params.storage_api:
+            return None
+        try:
+            from google.cloud.bigquery_storage import BigQueryReadClient
+        except ImportError:  # REST is slower, and gives the same
+            return None
+        return BigQueryReadClient(credentials=find_credentials(self.params))  # type: ignore[no-untyped-call]
+
     def apply(self, statements: Iterable[tuple[Statement, Values]], *, job: str = "") -> None:
         """Run statements that write in one transaction: one job, which is taken up again if it exists already."""
         listed = list(statements)
@@ -218,20 +183,22 @@ class BigQueryWarehouse:
         config = self._config(listed[0][0].table, values, names)
         client_id = job or self._job_id()
         with self._told(" + ".join(statement.name for statement, _ in listed), text, client_id) as seen:
-            begun = self._begin(f"BEGIN TRANSACTION;\n{self._located(text)}COMMIT TRANSACTION;\n", config, client_id)
+            begun = self._jobs.begin(
+                f"BEGIN TRANSACTION;\n{self._located(text)}COMMIT TRANSACTION;\n", config, client_id
+            )
             seen(begun)
-            self._follow(begun)
+            self._jobs.follow(begun)
 
     def finished(self, job: str) -> bool | None:
         """Wait for a job that somebody began earlier; return whether it succeeded, None if it never came to be."""
         try:
-            found = self._client.get_job(job, location=self.params.location, retry=self._retry, timeout=60)
+            found = self._jobs.find(job)
         except exceptions.NotFound:
             return None
         except NETWORK as error:
             raise explain(error, f"{job} on {self.identity}") from error
         try:
-            self._follow(found)
+            self._jobs.follow(found)
         except (*NETWORK, TimeoutError) as error:
             if found.state == "DONE":
                 return False
@@ -252,9 +219,7 @@ class BigQueryWarehouse:
             where = f"{statement.name} of {statement.table or 'no table'} on {self.identity}"
             config = self._config(statement.table, values, statement.parameters, dry_run=True, use_query_cache=False)
             try:
-                job = self._client.query(
-                    self._located(statement.sql), job_config=config, retry=self._retry, timeout=60, job_retry=None
-                )
+                job = self._jobs.begin(self._located(statement.sql), config)
             except NETWORK as error:
                 raise explain(error, f"dry run of {where}") from error
             found = int(job.total_bytes_processed or 0)
@@ -263,7 +228,7 @@ class BigQueryWarehouse:
                 raise WarehouseError(Reason.OVER_CAP, words, where=where, next_action=NEXT[Reason.OVER_CAP])
             return found
 
-        with ThreadPoolExecutor(DRY_RUNS) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             return sum(pool.map(size, statements))
 
     # Tables.
@@ -279,15 +244,16 @@ class BigQueryWarehouse:
             for place in sorted({self._full_name(table).rpartition(".")[0] for table in wanted}):
                 dataset = bigquery.Dataset(place)
                 dataset.location = self.params.location
-                self._client.create_dataset(dataset, exists_ok=True, retry=self._retry, timeout=60)
+                self._jobs.client.create_dataset(dataset, exists_ok=True, **self._jobs.patience)
         except NETWORK as error:
             raise explain(error, f"datasets on {self.identity}") from error
         for table in wanted:
             statement, job_id = render(self.domain, "create_table.sql", table=table), self._job_id()
             with self._told(statement.name, statement.sql, job_id) as seen:
-                job = self._begin(self._located(statement.sql), self._config(table.name, {}, ()), job_id)
+                job = self._jobs.begin(self._located(statement.sql), self._config(table.name, {}, ()), job_id)
                 seen(job)
-                self._follow(job)
+                self._jobs.follow(job)
+        self._stand_ins.forget()
 
     def refill(self, tables: "Iterable[tuple[Table, pa.Table]]") -> None:
         """Replace all rows of some tables by load jobs of Parquet, one a table."""
@@ -305,23 +271,27 @@ class BigQueryWarehouse:
             pq.write_table(rows.select(list(table.columns)).cast(table.arrow_schema(zone="UTC")), file)
             job_id = self._job_id()
             with self._told(f"load of {table.full_name}", table.full_name, job_id):
-                job = self._client.load_table_from_file(
+                job = self._jobs.client.load_table_from_file(
                     file, self._full_name(table), rewind=True, job_id=job_id, job_config=config, timeout=120
                 )
-                self._follow(job)
+                self._jobs.follow(job)
 
     def columns(self) -> Mapping[str, Mapping[str, str]]:
         """Return the columns of every table of the catalog that exists; what tables look like costs nothing to read."""
-        found: dict[str, dict[str, str]] = {}
-        for table in self._tables:
+
+        def read(table: Table) -> dict[str, str]:
             try:
-                known = self._client.get_table(self._full_name(table), retry=self._retry, timeout=60)
+                known = self._jobs.client.get_table(self._full_name(table), **self._jobs.patience)
             except exceptions.NotFound:
-                continue  # a project that does not exist is denied, not missing
+                return {}  # a project that does not exist is denied, not missing
             except NETWORK as error:
                 raise explain(error, f"{table.full_name} on {self.identity}") from error
-            found[table.full_name] = {field.name: _googlesql(field) for field in known.schema}
-        return found
+            return {field.name: _googlesql(field) for field in known.schema}
+
+        tables = list(self._tables)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = zip(tables, pool.map(read, tables), strict=True)
+            return {table.full_name: columns for table, columns in found if columns}
 
 
 def _googlesql(field: bigquery.SchemaField) -> str:

@@ -26,20 +26,20 @@ def find_credentials(params: BigQueryParams) -> Credentials:
     """
     if params.anonymous:
         return AnonymousCredentials()  # type: ignore[no-untyped-call]
-    found = _from_key(params.key) if params.key else _default()
+    found = _from_key(params.key) if params.key else _default(params.project)
     if params.impersonate:
         return impersonated_credentials.Credentials(found, params.impersonate, SCOPES)  # type: ignore[no-untyped-call]
     return found
 
 
-def _default() -> Credentials:
+def _default(project: str) -> Credentials:
     try:
         return google.auth.default(scopes=SCOPES)[0]
     except exceptions.DefaultCredentialsError as error:
         raise WarehouseError(
             Reason.NO_CREDENTIALS,
-            f"This machine has no credentials for Google Cloud: {str(error).split('. ')[0]}.",
-            where="warehouse",
+            f"There are no credentials for Google Cloud here: {str(error).split('. ')[0]}.",
+            where=f"bigquery:{project}",
             next_action="Run 'gcloud auth application-default login', or name a key in warehouse.key.",
         ) from error
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,8 @@ import duckdb
 
 from courtbook.catalog import Table
 from courtbook.errors import Reason, WarehouseError
-from courtbook.warehouse.base import Query, Values
+from courtbook.warehouse.base import Query, Values, write_parquet
+from courtbook.warehouse.stand_ins import StandIns
 from courtbook.warehouse.statement import Statement, render, to_duckdb
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class DuckDBWarehouse:
         self.queries = 0
         self.listener: Callable[[Query], None] | None = None
         self.labels: Mapping[str, str] = {}
+        self._fit = StandIns(domain, self._existing)
         self._numbers = count(1)
         self._file: duckdb.DuckDBPyConnection | None = None
         self._writes = False
@@ -177,7 +180,7 @@ class DuckDBWarehouse:
     def _execute(self, statement: Statement, values: Values) -> tuple[duckdb.DuckDBPyConnection, str]:
         """Run a statement; return its result and the id of its job."""
         assert self._connection is not None  # noqa: S101 - callers are inside a session
-        sql, names = to_duckdb(statement.sql)
+        sql, names = to_duckdb(self._fit(statement.sql))
         missing = sorted(names - set(values))
         if missing:
             raise WarehouseError(
@@ -242,6 +245,15 @@ class DuckDBWarehouse:
             except duckdb.Error as error:
                 raise self._failed(statement.name, error) from error
 
+    def export(self, statement: Statement, values: Values, file: Path) -> int:
+        """Write the rows of a statement into a Parquet file."""
+        with self.session():
+            result, _ = self._execute(statement, values)
+            try:
+                return write_parquet(result.to_arrow_reader(), file)
+            except duckdb.Error as error:
+                raise self._failed(statement.name, error) from error
+
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self.session(write=True):
@@ -278,19 +290,30 @@ class DuckDBWarehouse:
                 self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {dataset}")
             for table in wanted:
                 self._execute(render(self.domain, "create_table.sql", table=table), {})
+        self._fit.forget()
 
-    def refill(self, tables: Iterable[tuple[Table, "pa.Table"]]) -> None:
-        """Replace all rows of some tables in one transaction, columns by name."""
+    def refill(self, tables: "Iterable[tuple[Table, pa.Table | Path]]", span: tuple[date, date] | None = None) -> None:
+        """Replace all rows of some tables, or those between two dates, in one transaction, columns by name.
+
+        New rows are an Arrow table or a Parquet file.
+        """
         with self.session(write=True), self._transaction() as connection:
-            for table, new_rows in tables:  # noqa: B007 - DuckDB finds new_rows by its name in this scope
+            for table, given in tables:
+                where = f" WHERE {table.date_column} BETWEEN ? AND ?" if span else ""
                 try:
-                    connection.execute(f"DELETE FROM {table.full_name}")  # noqa: S608 - a name of the catalog
+                    # DuckDB finds new_rows by its name in this scope.
+                    new_rows = connection.read_parquet(str(given)) if isinstance(given, Path) else given  # noqa: F841
+                    connection.execute(f"DELETE FROM {table.full_name}{where}", span or ())  # noqa: S608 - a name of the catalog
                     connection.execute(f"INSERT INTO {table.full_name} BY NAME SELECT * FROM new_rows")  # noqa: S608
                 except duckdb.Error as error:
                     raise self._failed(f"refill of {table.full_name}", error) from error
 
     def columns(self) -> Mapping[str, Mapping[str, str]]:
         """Return the columns of every table that exists, with their GoogleSQL types."""
+        self.queries += 1
+        return self._existing()
+
+    def _existing(self) -> Mapping[str, Mapping[str, str]]:
         found: dict[str, dict[str, str]] = {}
         with self.session():
             assert self._connection is not None  # noqa: S101 - inside a session
@@ -298,7 +321,6 @@ class DuckDBWarehouse:
                 "SELECT table_schema || '.' || table_name, column_name, data_type FROM information_schema.columns"
                 " ORDER BY table_schema, table_name, ordinal_position"
             ).fetchall()
-        self.queries += 1
         for table, column, kind in rows:
             found.setdefault(table, {})[column] = _googlesql(kind)
         return found

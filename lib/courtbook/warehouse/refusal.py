@@ -9,6 +9,7 @@ from google.auth import exceptions as auth
 
 from courtbook.errors import CourtbookError, Interrupted, Reason, WarehouseError
 
+LONGEST = 300  # characters of a message; some hold whole statements
 _CONCURRENT = ("concurrent update", "could not serialize access")
 _MISFIT = (
     "unrecognized name", "no matching signature", "schema does not match", "cannot parse", "has no field",
@@ -113,4 +114,4 @@ def _words(error: Exception) -> str:
     message = getattr(error, "message", None) or str(error) or type(error).__name__
     # Google's message begins with the request and its address, and may go on with the whole query.
     line = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(message).strip().splitlines()[0])
-    return line if len(line) <= 300 else f"{line[:300]}…"
+    return f"{line.rstrip('.')}." if len(line) <= LONGEST else f"{line[:LONGEST]}…"

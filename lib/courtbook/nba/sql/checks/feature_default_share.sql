@@ -1,4 +1,4 @@
--- The feature that a default fills most often, as rows with a default and rows.
+-- The feature that a default fills most often, as rows with a default and rows; nothing where no row tells its defaults.
 WITH
 kept AS (
   SELECT default_features
@@ -16,6 +16,6 @@ defaults AS (
 )
 
 SELECT
-  COALESCE((SELECT MAX(row_count) FROM defaults), 0) AS numerator,
+  IF((SELECT COUNT(default_features) FROM kept) > 0, COALESCE((SELECT MAX(row_count) FROM defaults), 0), NULL) AS numerator,
   (SELECT COUNT(*) FROM kept) AS denominator,
   (SELECT feature FROM defaults ORDER BY row_count DESC, feature LIMIT 1) AS detail

@@ -1,4 +1,4 @@
--- Each feature: range, mean, and the share of rows in which a default stands in for a value.
+-- Each feature: range, mean, and the share of rows in which a default stands in for a value, where rows tell it.
 WITH
 kept AS (
   SELECT
@@ -46,7 +46,7 @@ SELECT
   s.minimum,
   s.mean,
   s.maximum,
-  100 * COALESCE(d.row_count, 0) / s.row_count AS default_percent
+  IF((SELECT COUNT(default_features) FROM kept) > 0, 100 * COALESCE(d.row_count, 0) / s.row_count, NULL) AS default_percent
 FROM spread AS s
 LEFT JOIN defaults AS d ON d.feature = s.feature
 ORDER BY s.position

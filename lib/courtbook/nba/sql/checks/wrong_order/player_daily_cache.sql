@@ -1,7 +1,7 @@
 -- Rows whose copies of the shot zones are not what player_shot_zone_analysis holds: written before it, or not since.
 SELECT
   COUNTIF(
-    z.zone_games_in_sample_10 > 0 AND NOT c.shot_zone_data_available
+    z.paint_rate_last_10 IS NOT NULL AND NOT c.shot_zone_data_available
     OR z.paint_rate_last_10 IS NOT NULL AND COALESCE(ABS(c.paint_rate_last_10 - z.paint_rate_last_10) > 0.01, TRUE)
   ) AS numerator,
   COUNT(*) AS denominator
