@@ -446,6 +446,18 @@ def test_a_plan_is_refused_above_its_hours_by_the_history_of_what_it_holds() -> 
     assert [unknown.seconds(task) for task in unknown.tasks] == [3 * 3600, None]
 
 
+def test_a_plan_is_refused_above_its_bytes() -> None:
+    plan = replace(plan_of(set(DATES[:3])), sizes={PHASE4[0].name: 700, PHASE4[1].name: 300})
+    assert plan.record()["estimate"]["bytes"] == 1000
+    plan.refuse_above(100, None, 1000)
+    with pytest.raises(CourtbookError, match="1,000 bytes by dry runs, more than the 999 allowed") as refused:
+        plan.refuse_above(100, None, 999)
+    assert (refused.value.where, refused.value.exit_code) == ("backfill.max_bytes", ExitCode.REFUSED)
+    unknown = replace(plan, sizes={})
+    assert unknown.record()["estimate"]["bytes"] is None
+    unknown.refuse_above(100, None, 0)
+
+
 @given(SOME, st.lists(st.tuples(st.sampled_from(DATES), st.sampled_from(DATES)), min_size=1, max_size=4), st.booleans())
 def test_chosen_dates_are_the_named_game_dates(named: set[date], ranges: list[tuple[date, date]], blanks: bool) -> None:
     spans = [tuple(sorted(span)) for span in ranges]

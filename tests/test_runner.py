@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import tenacity
 from courtbook.backfill import sql
 from courtbook.backfill.executor import Context
 from courtbook.backfill.locks import hold, is_held
@@ -193,7 +194,7 @@ def error_of(reason: Reason) -> WarehouseError:
     return WarehouseError(reason, f"{reason.code} it is", where="here", next_action="none")
 
 
-TRANSIENT = [Reason.WAREHOUSE_LOCKED, Reason.WAREHOUSE_MISSING, Reason.QUERY_TIMEOUT]
+TRANSIENT = [reason for reason in Reason if reason.transient]
 
 
 @pytest.mark.parametrize("reason", TRANSIENT)
@@ -357,6 +358,43 @@ def test_a_request_to_stop_does_not_wait_for_the_next_try(world: World) -> None:
     with pytest.raises(Interrupted):
         world.runner(Fake(does), check_stop, retries=3, retry_wait=600).run(plan_of(world.calendar.dates(), OFFENSE))
     assert time.monotonic() - started < 60  # not the ten minutes
+    assert world.batches == []
+
+
+def test_a_refusal_that_names_a_wait_is_tried_again_after_that_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, left = world.calendar.dates()[0], [7.5, 0.0]
+    world.delete(OFFENSE, dates=[day])
+    slept: list[float] = []
+    retrying = tenacity.Retrying
+    monkeypatch.setattr(tenacity, "Retrying", lambda **how: retrying(**{**how, "sleep": slept.append}))
+
+    def does(table: Table, dates: Sequence[date], context: Context) -> None:
+        if left:
+            raise WarehouseError(Reason.QUOTA, "Too much.", where="x", next_action="y", retry_after=left.pop(0))
+        world.fill(table, dates, context)
+
+    report = world.run(Fake(does), plan_of([day], OFFENSE), retries=2, retry_wait=2)
+    assert (report.succeeded, slept) == (True, [7.5, 4.0])
+
+
+@pytest.mark.parametrize("asked", [Interrupted, KeyboardInterrupt])
+def test_a_wish_to_stop_cancels_what_runs_elsewhere(world: World, asked: type[BaseException]) -> None:
+    at_work, cancelled = threading.Event(), threading.Event()
+    world.warehouse.cancel = cancelled.set  # type: ignore[method-assign]
+
+    def does(*_: object) -> None:
+        at_work.set()
+        assert cancelled.wait(PATIENCE), "a job on another machine would go on"
+        raise Interrupted
+
+    def check_stop() -> None:
+        if at_work.is_set():
+            raise asked
+
+    with pytest.raises(asked):
+        world.runner(Fake(does), check_stop).run(plan_of(world.calendar.dates(), OFFENSE))
     assert world.batches == []
 
 

@@ -42,18 +42,6 @@ class Query:
     failed: bool
 
 
-def write_parquet(reader: "pa.RecordBatchReader", file: Path) -> int:
-    """Write what a reader yields into a Parquet file, a batch at a time; return how many rows it had."""
-    import pyarrow.parquet as pq
-
-    rows = 0
-    with pq.ParquetWriter(file, reader.schema) as writer:
-        for batch in reader:
-            writer.write_batch(batch)
-            rows += batch.num_rows
-    return rows
-
-
 class Warehouse(Protocol):
     """A warehouse that takes GoogleSQL with named parameters."""
 

@@ -21,7 +21,7 @@ from google.cloud import bigquery
 from courtbook.catalog import Table, load_catalog
 from courtbook.errors import Reason, WarehouseError
 from courtbook.params_warehouse import BigQueryParams
-from courtbook.warehouse.base import Query, Values, write_parquet
+from courtbook.warehouse.base import Query, Values
 from courtbook.warehouse.conversion import as_duckdb, query_parameters
 from courtbook.warehouse.credentials import find_credentials
 from courtbook.warehouse.jobs import Jobs
@@ -147,7 +147,7 @@ class BigQueryWarehouse:
 
     def export(self, statement: Statement, values: Values, file: Path) -> int:
         """Write the rows of a statement into a Parquet file: they are Arrow on the way, and stay so."""
-        import pyarrow as pa
+        import pyarrow.parquet as pq
 
         job_id = self._job_id()
         config = self._config(statement.table, values, statement.parameters)
@@ -157,10 +157,14 @@ class BigQueryWarehouse:
             rows = self._jobs.follow(job)
             batches = rows.to_arrow_iterable(bqstorage_client=self._storage())
             first = next(batches, None)
-            schema = rows.to_arrow(create_bqstorage_client=False).schema if first is None else first.schema
-            return write_parquet(
-                pa.RecordBatchReader.from_batches(schema, chain(() if first is None else [first], batches)), file
-            )
+            if first is None:
+                first = rows.to_arrow(create_bqstorage_client=False)
+            count = 0
+            with pq.ParquetWriter(file, first.schema) as writer:
+                for part in chain([first], batches):
+                    writer.write(part)
+                    count += part.num_rows
+            return count
 
     def _storage(self) -> Any:
         """Return a client of the Storage API if it is wanted and there."""

@@ -16,9 +16,10 @@ import duckdb
 
 from courtbook.catalog import Table
 from courtbook.errors import Reason, WarehouseError
-from courtbook.warehouse.base import Query, Values, write_parquet
+from courtbook.warehouse.base import Query, Values
 from courtbook.warehouse.stand_ins import StandIns
 from courtbook.warehouse.statement import Statement, render, to_duckdb
+from courtbook.warehouse.types import googlesql_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,10 +178,15 @@ class DuckDBWarehouse:
                 next_action="Build it anew with 'courtbook prepare PARAMS --fresh', or restore a copy.",
             ) from error
 
-    def _execute(self, statement: Statement, values: Values) -> tuple[duckdb.DuckDBPyConnection, str]:
-        """Run a statement; return its result and the id of its job."""
+    def _execute(
+        self, statement: Statement, values: Values, into: Path | None = None
+    ) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """Run a statement, its rows into a file if one is given; return its result and the id of its job."""
         assert self._connection is not None  # noqa: S101 - callers are inside a session
         sql, names = to_duckdb(self._fit(statement.sql))
+        if into:
+            place = str(into).replace("'", "''")
+            sql = f"COPY ({sql}) TO '{place}' (FORMAT parquet)"
         missing = sorted(names - set(values))
         if missing:
             raise WarehouseError(
@@ -248,11 +254,8 @@ class DuckDBWarehouse:
     def export(self, statement: Statement, values: Values, file: Path) -> int:
         """Write the rows of a statement into a Parquet file."""
         with self.session():
-            result, _ = self._execute(statement, values)
-            try:
-                return write_parquet(result.to_arrow_reader(), file)
-            except duckdb.Error as error:
-                raise self._failed(statement.name, error) from error
+            copied, _ = self._execute(statement, values, into=file)
+            return int((copied.fetchone() or (0,))[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -322,20 +325,5 @@ class DuckDBWarehouse:
                 " ORDER BY table_schema, table_name, ordinal_position"
             ).fetchall()
         for table, column, kind in rows:
-            found.setdefault(table, {})[column] = _googlesql(kind)
+            found.setdefault(table, {})[column] = googlesql_type(kind)
         return found
-
-
-_TYPES = {
-    "VARCHAR": "STRING", "BIGINT": "INT64", "INTEGER": "INT64", "SMALLINT": "INT64", "DOUBLE": "FLOAT64",
-    "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "TIMESTAMP": "DATETIME",
-    "DECIMAL": "NUMERIC",
-}  # fmt: skip
-
-
-def _googlesql(kind: str) -> str:
-    """Return the GoogleSQL name of one of DuckDB's types."""
-    if kind.endswith("[]"):
-        return f"ARRAY<{_googlesql(kind.removesuffix('[]'))}>"
-    bare, bracket, rest = kind.partition("(")
-    return _TYPES.get(bare, bare) + bracket + rest

@@ -10,7 +10,7 @@ from google.auth import exceptions as auth
 from courtbook.errors import CourtbookError, Interrupted, Reason, WarehouseError
 
 LONGEST = 300  # characters of a message; some hold whole statements
-_CONCURRENT = ("concurrent update", "could not serialize access")
+_CONCURRENT = ("concurrent update", "could not serialize access", "streaming buffer")
 _MISFIT = (
     "unrecognized name", "no matching signature", "schema does not match", "cannot parse", "has no field",
     "type mismatch", "provided schema", "has type", "field is missing", "not found inside",

@@ -2,8 +2,8 @@
 SELECT
   p.season_year AS season,
   COUNT(*) AS player_games,
-  AVG(ABS(p.points - c.points_avg_last_10)) AS mean_absolute_error,
-  AVG(p.points - c.points_avg_last_10) AS bias
+  AVG(CAST(ABS(p.points - c.points_avg_last_10) AS FLOAT64)) AS mean_absolute_error,
+  AVG(CAST(p.points - c.points_avg_last_10 AS FLOAT64)) AS bias
 FROM nba_precompute.player_daily_cache AS c
 JOIN nba_analytics.player_game_summary AS p
   ON p.game_date = c.cache_date AND p.player_lookup = c.player_lookup

@@ -40,13 +40,15 @@ defaults AS (
   GROUP BY feature
 )
 
+-- All 25 places, whatever the table holds.
 SELECT
-  s.position,
-  s.feature,
+  place AS position,
+  COALESCE(s.feature, CAST(place AS STRING)) AS feature,
   s.minimum,
   s.mean,
   s.maximum,
   IF((SELECT COUNT(default_features) FROM kept) > 0, 100 * COALESCE(d.row_count, 0) / s.row_count, NULL) AS default_percent
-FROM spread AS s
+FROM UNNEST(GENERATE_ARRAY(0, 24)) AS place
+LEFT JOIN spread AS s ON s.position = place
 LEFT JOIN defaults AS d ON d.feature = s.feature
-ORDER BY s.position
+ORDER BY place

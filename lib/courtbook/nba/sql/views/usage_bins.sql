@@ -1,6 +1,6 @@
 -- Usage rates in bins of two percent.
 SELECT
-  2 * FLOOR(usage_rate / 2) AS low,
+  CAST(2 * FLOOR(usage_rate / 2) AS FLOAT64) AS low,
   2.0 AS width,
   COUNT(*) AS `count`
 FROM nba_analytics.player_game_summary
