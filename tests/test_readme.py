@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from courtbook.catalog import load_catalog
 from courtbook.cli import app
-from courtbook.errors import EXIT_MEANING
+from courtbook.errors import EXIT_MEANING, Reason
 from courtbook.params import Params
+from courtbook.warehouse.refusal import NEXT
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,3 +56,10 @@ def test_every_notebook_and_check_is_documented():
 def test_links_and_pictures_exist():
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / target).is_file(), target
+
+
+def test_what_bigquery_refuses_is_documented_with_what_is_tried_again():
+    text = (ROOT / "docs" / "bigquery.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", text, re.MULTILINE))
+    reasons = {*NEXT, Reason.NO_CREDENTIALS}
+    assert rows == {reason.code: "yes" if reason.transient else "no" for reason in reasons}
