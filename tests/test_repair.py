@@ -259,7 +259,7 @@ def test_the_plan_as_json_has_levels_reasons_estimates_and_caps(prepared: dict[s
     assert [task["level"] for task in phase4["tasks"]] == sorted(task["level"] for task in phase4["tasks"])
     assert tasks[CACHE]["level"] > tasks["player_shot_zone_analysis"]["level"]
     assert phase3["estimate"] == {"seconds": None, "bytes": None}, "nothing is known yet"
-    assert phase3["cap"] == phase4["cap"] == {"table_dates": 20_000, "hours": 2.0}
+    assert phase3["cap"] == phase4["cap"] == {"table_dates": 20_000, "hours": 2.0, "bytes": None}
 
 
 def test_estimates_come_from_what_earlier_runs_took(incident: Small) -> None:
