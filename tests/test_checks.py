@@ -171,7 +171,7 @@ INJECTED: dict[str, tuple[list[str], dict[str, str]]] = {
     # preflight
     "raw table gone": (
         ["DROP TABLE nba_raw.player_shot_zones"],
-        {"tables_exist": "FAIL", "columns_exist": "FAIL", "raw_duplicates.player_shot_zones": "ERROR"},
+        {"tables_exist": "FAIL", "columns_exist": "FAIL", "raw_duplicates.player_shot_zones": "NO_DATA"},
     ),
     "raw column gone": (["ALTER TABLE nba_raw.nbac_injury_report DROP COLUMN team"], {"columns_exist": "FAIL"}),
     "numbers as text": ([f"ALTER TABLE {GAMEBOOK} ALTER COLUMN points TYPE VARCHAR"], {"column_types": "FAIL"}),

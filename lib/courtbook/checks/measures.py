@@ -11,6 +11,7 @@ from courtbook.catalog import Check, Table
 from courtbook.checks.scope import BASELINE_DAYS, Scope
 from courtbook.coverage import Coverage, DateState
 from courtbook.readiness import lacking
+from courtbook.warehouse.stand_ins import standing_in
 from courtbook.warehouse.statement import render, to_duckdb
 
 
@@ -203,7 +204,7 @@ def _bootstrap(scope: Scope, check: Check) -> Measured:
 
 def _may_lack(scope: Scope, table: Table, column: str) -> bool:
     """Tell whether a warehouse may lack a column: nothing that runs here writes it, or misses it."""
-    if column not in table.otherwise:
+    if column not in standing_in(table, scope.columns().get(table.full_name, {})):
         return False
     built_in = [item for item in scope.catalog.processed if item.name not in scope.params.executors]
     missed = table.otherwise[column] is None and any(table.name in item.reads for item in built_in)

@@ -27,7 +27,7 @@ from courtbook.warehouse.credentials import find_credentials
 from courtbook.warehouse.jobs import Jobs
 from courtbook.warehouse.refusal import NETWORK, NEXT, explain
 from courtbook.warehouse.stand_ins import StandIns
-from courtbook.warehouse.statement import Statement, render
+from courtbook.warehouse.statement import Statement, parameters_of, render
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,9 +86,9 @@ class BigQueryWarehouse:
         given = {"tool": "courtbook", **self.labels, **({"table": table} if table else {})}
         return {name: re.sub(r"[^a-z0-9_-]", "-", value.lower())[:63] for name, value in given.items() if value}
 
-    def _config(self, table: str, values: Values, names: Iterable[str], **more: Any) -> bigquery.QueryJobConfig:
+    def _config(self, sql: str, table: str, values: Values, **more: Any) -> bigquery.QueryJobConfig:
         return bigquery.QueryJobConfig(
-            query_parameters=query_parameters(values, names),
+            query_parameters=query_parameters(values, parameters_of(sql)),
             labels=self._labels(table),
             maximum_bytes_billed=self.params.maximum_bytes_billed,
             job_timeout_ms=self.params.timeout * 1000,
@@ -131,11 +131,12 @@ class BigQueryWarehouse:
 
         client, job_id = self._jobs.client, self._job_id()
         client.run = self._read
-        config = self._config(statement.table, values or {}, statement.parameters)
+        sql = self._located(statement.sql)
+        config = self._config(sql, statement.table, values or {})
         with self._told(statement.name, statement.sql, job_id) as seen:
             self._own.job_id, self._own.seen = job_id, seen
             frame = pandas_gbq.read_gbq(
-                self._located(statement.sql),
+                sql,
                 bigquery_client=client,
                 configuration=config.to_api_repr(),
                 progress_bar_type=None,
@@ -150,9 +151,9 @@ class BigQueryWarehouse:
         import pyarrow.parquet as pq
 
         job_id = self._job_id()
-        config = self._config(statement.table, values, statement.parameters)
+        sql = self._located(statement.sql)
         with self._told(statement.name, statement.sql, job_id) as seen:
-            job = self._jobs.begin(self._located(statement.sql), config, job_id)
+            job = self._jobs.begin(sql, self._config(sql, statement.table, values), job_id)
             seen(job)
             rows = self._jobs.follow(job)
             batches = rows.to_arrow_iterable(bqstorage_client=self._storage())
@@ -183,13 +184,10 @@ class BigQueryWarehouse:
         for _, given in listed:
             values |= given
         text = "".join(f"{statement.sql.rstrip()};\n" for statement, _ in listed)
-        names = {name for statement, _ in listed for name in statement.parameters}
-        config = self._config(listed[0][0].table, values, names)
+        sql = f"BEGIN TRANSACTION;\n{self._located(text)}COMMIT TRANSACTION;\n"
         client_id = job or self._job_id()
         with self._told(" + ".join(statement.name for statement, _ in listed), text, client_id) as seen:
-            begun = self._jobs.begin(
-                f"BEGIN TRANSACTION;\n{self._located(text)}COMMIT TRANSACTION;\n", config, client_id
-            )
+            begun = self._jobs.begin(sql, self._config(sql, listed[0][0].table, values), client_id)
             seen(begun)
             self._jobs.follow(begun)
 
@@ -221,9 +219,11 @@ class BigQueryWarehouse:
         def size(item: tuple[Statement, Values]) -> int:
             statement, values = item
             where = f"{statement.name} of {statement.table or 'no table'} on {self.identity}"
-            config = self._config(statement.table, values, statement.parameters, dry_run=True, use_query_cache=False)
+            sql = self._located(statement.sql)
             try:
-                job = self._jobs.begin(self._located(statement.sql), config)
+                job = self._jobs.begin(
+                    sql, self._config(sql, statement.table, values, dry_run=True, use_query_cache=False)
+                )
             except NETWORK as error:
                 raise explain(error, f"dry run of {where}") from error
             found = int(job.total_bytes_processed or 0)
@@ -254,7 +254,7 @@ class BigQueryWarehouse:
         for table in wanted:
             statement, job_id = render(self.domain, "create_table.sql", table=table), self._job_id()
             with self._told(statement.name, statement.sql, job_id) as seen:
-                job = self._jobs.begin(self._located(statement.sql), self._config(table.name, {}, ()), job_id)
+                job = self._jobs.begin(self._located(statement.sql), self._config("", table.name, {}), job_id)
                 seen(job)
                 self._jobs.follow(job)
         self._stand_ins.forget()

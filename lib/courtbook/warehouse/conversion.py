@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -55,7 +56,7 @@ def query_parameters(values: Values, names: Iterable[str]) -> list[Any]:
 def as_duckdb(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame of pandas-gbq with the column types of DuckDB's frames.
 
-    Dates and times are ``datetime64[us]``, numbers with NULLs are floats, NULLs of other columns are None.
+    Dates and times are ``datetime64[us]``; NUMERIC, and numbers with NULLs, are floats.
     """
     return pd.DataFrame({name: _column(frame[name]) for name in frame.columns}, columns=frame.columns)
 
@@ -70,4 +71,6 @@ def _column(column: "pd.Series[Any]") -> "pd.Series[Any]":
         return column.astype("float64" if column.hasnans else "int64")
     if kind == "boolean":
         return column.astype(object).where(column.notna(), None) if column.hasnans else column.astype(bool)
+    if kind == "object" and isinstance(next(iter(column.dropna()), None), Decimal):
+        return column.astype("float64")
     return column

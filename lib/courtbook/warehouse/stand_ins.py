@@ -8,6 +8,13 @@ from courtbook.catalog import Table, load_catalog
 
 _READ = re.compile(r"(?<!DELETE )\b(FROM|JOIN) (\w+\.\w+)\b")
 _COLUMN = re.compile(r"\bt\.(\w+)")
+Columns = Mapping[str, Mapping[str, str]]
+
+
+def standing_in(table: Table, there: Mapping[str, str]) -> dict[str, str]:
+    """Return what stands for columns of a table that has the columns ``there``: what refers to no other ones."""
+    known = {column: other or "NULL" for column, other in table.otherwise.items()}
+    return {column: other for column, other in known.items() if there.keys() >= set(_COLUMN.findall(other))}
 
 
 class StandIns:
@@ -19,32 +26,35 @@ class StandIns:
         Reads the columns that exist, by ``dataset.table``. Asked once, with the first statement.
     """
 
-    def __init__(self, domain: str, columns: Callable[[], Mapping[str, Mapping[str, str]]]) -> None:
+    def __init__(self, domain: str, columns: Callable[[], Columns]) -> None:
         self._domain = domain
         self._columns = columns
 
     @cached_property
-    def _subqueries(self) -> Mapping[str, str]:
-        there, tables = self._columns(), load_catalog(self._domain).tables.values()
-        made = {
-            table.full_name: _subquery(table, there.get(table.full_name, {})) for table in tables if table.otherwise
-        }
-        return {name: sql for name, sql in made.items() if sql}
+    def _found(self) -> tuple[Mapping[str, Table], Columns]:
+        tables = load_catalog(self._domain).tables.values()
+        return {table.full_name: table for table in tables if table.otherwise}, self._columns()
 
     def forget(self) -> None:
         """Look at the columns anew: tables were made."""
-        self.__dict__.pop("_subqueries", None)
+        self.__dict__.pop("_found", None)
 
     def __call__(self, sql: str) -> str:
-        """Return a statement as it can be run; where nothing is lacking, unchanged."""
-        return _READ.sub(lambda found: f"{found[1]} {self._subqueries.get(found[2], found[2])}", sql)
+        """Return a statement as it can be run; where nothing that it names is lacking, unchanged."""
+        return _READ.sub(lambda found: f"{found[1]} {self._place(found[2], sql)}", sql)
 
-
-def _subquery(table: Table, there: Mapping[str, str]) -> str:
-    lacking = {column: other or "NULL" for column, other in table.otherwise.items() if column not in there}
-    possible = {column: other for column, other in lacking.items() if there.keys() >= set(_COLUMN.findall(other))}
-    added = ", ".join(f"CAST({other} AS {table.columns[column]}) AS {column}" for column, other in possible.items())
-    if there:
-        return f"(SELECT t.*, {added} FROM {table.full_name} AS t)" if added else ""  # noqa: S608 - by the catalog
-    # What stands for a whole table has no rows; that is possible only if nothing of it is needed.
-    return f"(SELECT {added} LIMIT 0)" if possible.keys() == table.columns.keys() else ""
+    def _place(self, name: str, sql: str) -> str:
+        """Return the table of this name, or a subquery that adds the columns that a statement names and it lacks."""
+        tables, existing = self._found
+        if name not in tables:
+            return name
+        table, there = tables[name], existing.get(name, {})
+        lacking = {column: other for column, other in standing_in(table, there).items() if column not in there}
+        added = [
+            f"CAST({other} AS {table.columns[column]}) AS {column}"
+            for column, other in lacking.items()
+            if re.search(rf"\b{column}\b", sql)
+        ]
+        if not there and lacking.keys() == table.columns.keys():
+            return f"(SELECT {', '.join(added)} LIMIT 0)"  # nothing of it is needed
+        return f"(SELECT t.*, {', '.join(added)} FROM {name} AS t)" if there and added else name  # noqa: S608

@@ -38,10 +38,10 @@ class Statement:
     sql: str
     table: str = ""
 
-    @property
-    def parameters(self) -> frozenset[str]:
-        """Names of the parameters that it uses."""
-        return frozenset(re.findall(r"@(\w+)", self.sql))
+
+def parameters_of(sql: str) -> frozenset[str]:
+    """Return the names of the parameters that a statement uses."""
+    return frozenset(re.findall(r"@(\w+)", sql))
 
 
 def _defect(name: str, error: Exception) -> WarehouseError:

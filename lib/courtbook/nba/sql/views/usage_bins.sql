@@ -1,7 +1,7 @@
 -- Usage rates in bins of two percent.
 SELECT
   CAST(2 * FLOOR(usage_rate / 2) AS FLOAT64) AS low,
-  2.0 AS width,
+  CAST(2 AS FLOAT64) AS width,
   COUNT(*) AS `count`
 FROM nba_analytics.player_game_summary
 WHERE game_date BETWEEN @first_date AND @last_date
