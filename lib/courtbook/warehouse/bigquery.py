@@ -114,6 +114,11 @@ class BigQueryWarehouse:
             failed = False
         except (*NETWORK, TimeoutError) as error:
             raise explain(error, f"{name} on {self.identity}") from error
+        except ValueError as error:  # pandas-gbq says it in words of its own
+            cause = error.__cause__ or error.__context__
+            if not isinstance(cause, (*NETWORK, TimeoutError)):
+                raise
+            raise explain(cause, f"{name} on {self.identity}") from cause
         finally:
             if self.listener:
                 billed = seen[0].total_bytes_billed if seen else None
@@ -123,7 +128,9 @@ class BigQueryWarehouse:
     def _read(self, sql: str, config: bigquery.QueryJobConfig) -> Any:
         job = self._jobs.begin(sql, config, self._own.job_id)
         self._own.seen(job)
-        return self._jobs.follow(job)
+        rows = self._jobs.follow(job)
+        self._own.decimals = [field.name for field in rows.schema if field.field_type.endswith("NUMERIC")]
+        return rows
 
     def query(self, statement: Statement, values: Values | None = None) -> "pd.DataFrame":
         """Run a statement that reads."""
@@ -142,7 +149,7 @@ class BigQueryWarehouse:
                 progress_bar_type=None,
                 use_bqstorage_api=self.params.storage_api and not self.params.endpoint,
             )
-        frame = as_duckdb(frame)
+        frame = as_duckdb(frame, self._own.decimals)
         frame.attrs["job"] = job_id
         return frame
 
@@ -182,7 +189,9 @@ class BigQueryWarehouse:
         listed = list(statements)
         values: dict[str, Any] = {}
         for _, given in listed:
-            values |= given
+            for name, value in given.items():
+                if values.setdefault(name, value) != value:
+                    raise ValueError(f"@{name} has two values in one transaction")
         text = "".join(f"{statement.sql.rstrip()};\n" for statement, _ in listed)
         sql = f"BEGIN TRANSACTION;\n{self._located(text)}COMMIT TRANSACTION;\n"
         client_id = job or self._job_id()
@@ -275,10 +284,7 @@ class BigQueryWarehouse:
             pq.write_table(rows.select(list(table.columns)).cast(table.arrow_schema(zone="UTC")), file)
             job_id = self._job_id()
             with self._told(f"load of {table.full_name}", table.full_name, job_id):
-                job = self._jobs.client.load_table_from_file(
-                    file, self._full_name(table), rewind=True, job_id=job_id, job_config=config, timeout=120
-                )
-                self._jobs.follow(job)
+                self._jobs.follow(self._jobs.load(file, self._full_name(table), config, job_id))
 
     def columns(self) -> Mapping[str, Mapping[str, str]]:
         """Return the columns of every table of the catalog that exists; what tables look like costs nothing to read."""

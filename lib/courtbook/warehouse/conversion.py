@@ -1,8 +1,7 @@
 """What goes to BigQuery and comes back, in the types that the embedded warehouse takes and gives."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -53,12 +52,19 @@ def query_parameters(values: Values, names: Iterable[str]) -> list[Any]:
     return [_parameter(name, values[name]) for name in wanted]
 
 
-def as_duckdb(frame: pd.DataFrame) -> pd.DataFrame:
+def as_duckdb(frame: pd.DataFrame, decimals: Collection[str]) -> pd.DataFrame:
     """Return a frame of pandas-gbq with the column types of DuckDB's frames.
 
-    Dates and times are ``datetime64[us]``; NUMERIC, and numbers with NULLs, are floats.
+    Dates and times are ``datetime64[us]``, decimal numbers floats; integers stay integers where there are NULLs.
+
+    Parameters
+    ----------
+    decimals : collection of str
+        Columns of decimal numbers, which come as objects.
     """
-    return pd.DataFrame({name: _column(frame[name]) for name in frame.columns}, columns=frame.columns)
+    floats = {name: pd.to_numeric(frame[name]).astype("float64") for name in decimals}
+    columns = {name: floats[name] if name in floats else _column(frame[name]) for name in frame.columns}
+    return pd.DataFrame(columns, columns=frame.columns)
 
 
 def _column(column: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -68,9 +74,7 @@ def _column(column: "pd.Series[Any]") -> "pd.Series[Any]":
     if kind.startswith("datetime64"):
         return column.astype("datetime64[us, UTC]" if "UTC" in kind else "datetime64[us]")
     if kind == "Int64":
-        return column.astype("float64" if column.hasnans else "int64")
+        return column if column.hasnans else column.astype("int64")
     if kind == "boolean":
-        return column.astype(object).where(column.notna(), None) if column.hasnans else column.astype(bool)
-    if kind == "object" and isinstance(next(iter(column.dropna()), None), Decimal):
-        return column.astype("float64")
+        return column if column.hasnans else column.astype(bool)
     return column

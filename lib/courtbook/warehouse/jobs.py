@@ -4,10 +4,11 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import IO, Any
 
 from google.api_core import exceptions
 from google.api_core.client_options import ClientOptions
+from google.api_core.retry import Retry
 from google.cloud import bigquery
 
 from courtbook.errors import ParameterError
@@ -68,11 +69,25 @@ class Jobs:
         except exceptions.Conflict:
             if job_id is None:
                 raise
-            return self.find(job_id)
+            return self._taken(job_id)
+
+    def load(self, file: IO[bytes], table: str, config: bigquery.LoadJobConfig, job_id: str) -> Any:
+        """Send a file as the new rows of a table."""
+        send = self.client.load_table_from_file
+        named = {"job_id": job_id, "job_config": config, "rewind": True, "num_retries": 0, "timeout": REQUEST_SECONDS}
+        try:
+            return self.patience["retry"](send)(file, table, **named)
+        except exceptions.Conflict:
+            return self._taken(job_id)
 
     def find(self, job_id: str) -> Any:
         """Return a job that was begun."""
         return self.client.get_job(job_id, location=self.params.location, **self.patience)
+
+    def _taken(self, job_id: str) -> Any:
+        """Return the job that has an id already; for a moment the service may not know it yet."""
+        patience = Retry(lambda error: isinstance(error, exceptions.NotFound), timeout=self.params.patience)
+        return patience(self.find)(job_id)
 
     def follow(self, job: Any) -> Any:
         """Wait for a job and return its rows; whoever stops waiting for it cancels it."""
