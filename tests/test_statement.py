@@ -306,21 +306,6 @@ def test_no_statement_contains_a_date_of_its_own(name: str) -> None:
     assert not re.search(r"\b(19|20)\d\d-?[01]\d-?[0-3]\d\b", code)
 
 
-def test_every_sql_file_is_used_by_a_statement() -> None:
-    used = {statement.name for statement, _ in STATEMENTS.values()}
-    text = "".join(file.read_text() for file in SQL.rglob("*.sql"))
-    for file in [*(SQL / "sql").rglob("*.sql"), *(SQL / "nba" / "sql").rglob("*.sql")]:
-        folder = SQL / "sql" if (SQL / "sql") in file.parents else SQL / "nba" / "sql"
-        name = file.relative_to(folder).as_posix()
-        by_name = name.startswith(("processors/", "expected/")) and (
-            file.stem in CATALOG.tables
-            or any(t.expectation and t.expectation.rule == file.stem for t in CATALOG.processed)
-        )
-        if name.startswith("faults/"):
-            continue  # statements to rehearse with, which have tests of their own
-        assert name in used or f"'{name}'" in text or by_name, name
-
-
 def test_a_missing_name_is_an_error_and_not_an_empty_place() -> None:
     with pytest.raises(Exception, match="undefined"):
         render("nba", "checks/games.sql")

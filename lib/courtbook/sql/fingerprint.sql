@@ -1,8 +1,11 @@
 -- What one table holds, by date: its rows and a digest of their content, in whatever order they lie.
 -- A sum of the same numbers has other last digits each time: numbers count to the sixth decimal, and zero without a sign.
+-- They count as whole millionths, and times as microseconds, since engines write them differently.
 -- So do the first 32 numbers of a list, one by one, since a query for every list costs more than all the rest; a longer
 -- list counts as it is. Columns are numbered: their names would be hashed with every row.
-{%- macro number(value) %}ROUND({{ value }}, 6) + 0.0{% endmacro %}
+{%- macro number(value) -%}
+COALESCE(CAST(SAFE_CAST(ROUND(1000000 * {{ value }}) AS INT64) AS STRING), LOWER(CAST({{ value }} AS STRING)))
+{%- endmacro %}
 SELECT
   day,
   COUNT(*) AS row_count,
@@ -25,6 +28,8 @@ FROM (
         ] AS numbers,
         IF(ARRAY_LENGTH({{ column }}) > 32, {{ column }}, NULL) AS longer
       )
+      {%- elif kind == 'TIMESTAMP' -%}
+      UNIX_MICROS({{ column }})
       {%- else -%}
       {{ column }}
       {%- endif %} AS c{{ loop.index }}{{ '' if loop.last else ',' }}

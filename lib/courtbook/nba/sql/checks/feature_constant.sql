@@ -12,12 +12,19 @@ kinds AS (
 spread AS (
   SELECT
     position,
-    MIN(feature_names[SAFE_OFFSET(CAST(position AS INT64))]) AS feature,
-    MIN(features[SAFE_OFFSET(CAST(position AS INT64))]) AS smallest,
-    MAX(features[SAFE_OFFSET(CAST(position AS INT64))]) AS largest
-  FROM nba_predictions.ml_feature_store_v2
-  CROSS JOIN UNNEST(GENERATE_ARRAY(0, 24)) AS position
-  WHERE game_date BETWEEN @first_date AND @last_date
+    MIN(feature) AS feature,
+    -- Engines disagree on whether what is no number is the smallest one.
+    MIN(IF(IS_NAN(value), NULL, value)) AS smallest,
+    MAX(value) AS largest
+  FROM (
+    SELECT
+      position,
+      feature_names[SAFE_OFFSET(CAST(position AS INT64))] AS feature,
+      features[SAFE_OFFSET(CAST(position AS INT64))] AS value
+    FROM nba_predictions.ml_feature_store_v2
+    CROSS JOIN UNNEST(GENERATE_ARRAY(0, 24)) AS position
+    WHERE game_date BETWEEN @first_date AND @last_date
+  ) AS placed
   GROUP BY position
 )
 

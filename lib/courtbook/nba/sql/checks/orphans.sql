@@ -3,7 +3,8 @@
 SELECT
   COUNTIF({% for edge in edges %}p{{ loop.index }}.found IS NULL{{ '' if loop.last else ' OR ' }}{% endfor %}) AS numerator,
   COUNT(*) AS denominator,
-  ARRAY_TO_STRING([
+  -- No words at all would be an empty text to one engine and NULL to the other.
+  NULLIF(ARRAY_TO_STRING([
     {% for edge in edges -%}
     IF(
       COUNTIF(p{{ loop.index }}.found IS NULL) > 0,
@@ -11,7 +12,7 @@ SELECT
       CAST(NULL AS STRING)
     ){{ '' if loop.last else ',' }}
     {% endfor %}
-  ], ', ') AS detail
+  ], ', '), '') AS detail
 FROM {{ table.full_name }} AS c
 {% for edge in edges -%}
 {% set partner = 'p' ~ loop.index -%}

@@ -83,7 +83,7 @@ box_scores AS (
           + SAFE_CAST(SPLIT(s.minutes, ':')[SAFE_OFFSET(1)] AS INT64),
         60 * SAFE_CAST(s.minutes AS INT64)
       ),
-      CAST(ROUND(60 * s.minutes_decimal) AS INT64)
+      SAFE_CAST(ROUND(60 * s.minutes_decimal) AS INT64)
     ) AS seconds
   FROM source_rows AS s
   JOIN team_games AS t ON t.game_id = s.game_id AND t.team_abbr = s.team_abbr

@@ -23,7 +23,8 @@ spread AS (
   SELECT
     position,
     feature,
-    MIN(value) AS minimum,
+    -- Engines disagree on whether what is no number is the smallest one.
+    MIN(IF(IS_NAN(value), NULL, value)) AS minimum,
     AVG(value) AS mean,
     MAX(value) AS maximum,
     COUNT(*) AS row_count

@@ -17,7 +17,7 @@ SELECT
     OR p.assists != b.assists
     OR p.fg_attempts != b.fg_attempts
     OR p.turnovers != b.turnovers
-    OR ABS(p.minutes_played - b.seconds / 60) > 0.11
+    OR NOT ABS(p.minutes_played - b.seconds / 60) <= 0.11
   ) AS numerator,
   COUNT(*) AS denominator
 FROM nba_analytics.player_game_summary AS p

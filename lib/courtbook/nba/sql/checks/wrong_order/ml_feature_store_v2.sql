@@ -1,23 +1,24 @@
 -- Rows with a feature that is not what its source table holds now: defaults of a level that ran too early, or old copies.
+-- What is no number differs from every number: not greater, since engines disagree on what it is greater than.
 SELECT
   COUNTIF(
-    ABS(f.features[SAFE_OFFSET(0)] - m.points_avg_last_5) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(2)] - m.points_avg_season) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(3)] - m.points_std_last_10) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(4)] - m.games_in_last_7_days) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(5)] - p.fatigue_score) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(6)] - p.shot_zone_mismatch_score) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(7)] - p.pace_score) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(8)] - p.usage_spike_score) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(13)] - d.defensive_rating_last_15) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(14)] - d.opponent_pace) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(15)] - IF(u.home_game, 1, 0)) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(16)] - IF(u.back_to_back, 1, 0)) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(18)] - z.paint_rate_last_10 / 100) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(19)] - z.mid_range_rate_last_10 / 100) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(20)] - z.three_pt_rate_last_10 / 100) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(22)] - m.team_pace_last_10) > 0.01
-    OR ABS(f.features[SAFE_OFFSET(23)] - m.team_off_rating_last_10) > 0.01
+    NOT ABS(f.features[SAFE_OFFSET(0)] - m.points_avg_last_5) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(2)] - m.points_avg_season) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(3)] - m.points_std_last_10) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(4)] - m.games_in_last_7_days) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(5)] - p.fatigue_score) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(6)] - p.shot_zone_mismatch_score) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(7)] - p.pace_score) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(8)] - p.usage_spike_score) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(13)] - d.defensive_rating_last_15) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(14)] - d.opponent_pace) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(15)] - IF(u.home_game, 1, 0)) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(16)] - IF(u.back_to_back, 1, 0)) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(18)] - z.paint_rate_last_10 / 100) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(19)] - z.mid_range_rate_last_10 / 100) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(20)] - z.three_pt_rate_last_10 / 100) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(22)] - m.team_pace_last_10) <= 0.01
+    OR NOT ABS(f.features[SAFE_OFFSET(23)] - m.team_off_rating_last_10) <= 0.01
   ) AS numerator,
   COUNT(*) AS denominator
 FROM nba_predictions.ml_feature_store_v2 AS f

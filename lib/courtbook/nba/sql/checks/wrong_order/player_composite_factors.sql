@@ -1,7 +1,7 @@
 -- Rows whose mismatch score is missing or zero although both zone tables hold its inputs: a level that ran too early.
 -- The operator's table keeps one decimal, so that a small score is zero: a product of 6 makes 0.06 at least.
 SELECT
-  COUNTIF(score IS NULL AND product != 0 OR score = 0 AND ABS(product) >= 6) AS numerator,
+  COUNTIF(score IS NULL AND product != 0 OR score = 0 AND NOT ABS(product) < 6) AS numerator,
   COUNT(*) AS denominator
 FROM (
   SELECT

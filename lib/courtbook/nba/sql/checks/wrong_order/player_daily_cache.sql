@@ -2,7 +2,7 @@
 SELECT
   COUNTIF(
     z.paint_rate_last_10 IS NOT NULL AND NOT c.shot_zone_data_available
-    OR z.paint_rate_last_10 IS NOT NULL AND COALESCE(ABS(c.paint_rate_last_10 - z.paint_rate_last_10) > 0.01, TRUE)
+    OR z.paint_rate_last_10 IS NOT NULL AND NOT COALESCE(ABS(c.paint_rate_last_10 - z.paint_rate_last_10) <= 0.01, FALSE)
   ) AS numerator,
   COUNT(*) AS denominator
 FROM nba_precompute.player_daily_cache AS c
