@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := params/demo.yaml
 
-.PHONY: help setup demo test test-thorough test-fast nbval lint types format lock clean
+.PHONY: help setup emulator demo test test-thorough test-fast nbval lint types format lock benchmark clean
 
 help:            ## show the targets
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -15,6 +15,9 @@ setup: $(READY)  ## make .venv from requirements.lock and install courtbook
 $(READY): requirements.lock pyproject.toml tools/setup.sh
 	@sh tools/setup.sh $(VENV)
 	@touch $(READY)
+
+emulator: $(READY) ## make .venv-emulator, in which a BigQuery for the tests runs; needs Python 3.13
+	@$(BIN)/python tests/emulator/environment.py
 
 demo: $(READY)   ## replay the incident of January 2026, repair it, judge it
 	@$(BIN)/courtbook prepare $(DEMO) --fresh
@@ -43,8 +46,12 @@ format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock:            ## resolve requirements.lock anew (needs uv on the PATH)
+lock:            ## resolve the lock files anew (needs uv on the PATH)
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile tests/emulator/requirements.in --excludes tests/emulator/left_out.txt --universal --generate-hashes --no-header --python-version 3.13 -o tests/emulator/requirements.lock
 
-clean:           ## remove .venv, the warehouses and the runs
-	rm -rf $(VENV) runs warehouse
+benchmark: $(READY) ## count and measure what docs/scale.md says; takes half an hour and 6 GB of memory
+	@$(BIN)/python tools/benchmark.py --write warehouse/benchmark
+
+clean:           ## remove the environments, the warehouses and the runs
+	rm -rf $(VENV) .venv-emulator runs warehouse

@@ -39,7 +39,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("courtbook.cli",),
 )
 # Loaded only when a command needs them: each costs a good part of a second.
-HEAVY = ("pandas", "duckdb", "sqlglot", "matplotlib", "papermill", "pyarrow", "nbconvert", "numpy", "google", "pandas_gbq")
+HEAVY = (
+    *("pandas", "duckdb", "sqlglot", "matplotlib", "papermill", "pyarrow", "nbconvert", "numpy"),
+    *("google", "pandas_gbq"),
+)
 
 
 def layer(module: str) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from courtbook.errors import ExitCode, ParameterError, Reason
 from courtbook.params_file import find_params, load_params, project_root
+from courtbook.params_warehouse import WarehouseParams
 
 GOOD = """\
 name: try
@@ -374,7 +375,8 @@ def test_every_params_file_of_the_project_is_valid() -> None:
     for file in files:
         read = load_params(file)
         assert read.name == file.stem
-        assert Path(read.warehouse.path).is_relative_to(root)
+        if isinstance(read.warehouse, WarehouseParams):
+            assert Path(read.warehouse.path).is_relative_to(root)
 
 
 def test_the_reason_is_a_bad_parameter(project: Path) -> None:

@@ -49,7 +49,8 @@ class Table:
     def __init__(self, name: str, path: Path, days: list[date]) -> None:
         from courtbook.calendar import read_calendar
         from courtbook.catalog import load_catalog
-        from courtbook.params import Params, RangeParams, WarehouseParams
+        from courtbook.params import Params, RangeParams
+        from courtbook.params_warehouse import WarehouseParams
         from courtbook.warehouse.duckdb import DuckDBWarehouse
 
         self.table = load_catalog().tables[name]

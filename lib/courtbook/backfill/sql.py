@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
@@ -67,6 +67,7 @@ class SqlExecutor:
     catalog: Catalog
     size: int
     kind: str = "sql"
+    _stamps: list[datetime] = field(default_factory=list)
 
     def pieces(self, dates: Dates, calendar: Calendar) -> tuple[tuple[date, ...], ...]:
         """Cut dates into batches, none of which spans two seasons."""
@@ -117,12 +118,18 @@ class SqlExecutor:
 
     def _stamp(self) -> datetime:
         """Return now, or a moment after the youngest row where the clock has jumped back: ages must stay in order."""
+        if not self._stamps:  # what is read was written before; only this table is written meanwhile
+            self._stamps.append(self._newest())
+        self._stamps.append(max(_now(), self._stamps[-1] + timedelta(microseconds=1)))
+        return self._stamps[-1]
+
+    def _newest(self) -> datetime:
         statement = render(self.catalog.domain, "newest.sql", tables=self.catalog.processed)
         values = self.calendar.values(self.calendar.dates())
         # Windows look back to the opening of the season, before the range.
         span = {"first_date": values["history_from"], "last_date": values["last_date"]}
         newest = self.warehouse.query(statement, span)["newest"].iloc[0]
         if pd.isna(newest):
-            return _now()
-        last: datetime = newest.tz_localize(None).to_pydatetime() if newest.tzinfo else newest.to_pydatetime()
-        return max(_now(), last + timedelta(microseconds=1))
+            return datetime.min
+        found: datetime = newest.tz_localize(None).to_pydatetime() if newest.tzinfo else newest.to_pydatetime()
+        return found

@@ -1,3 +1,3 @@
 DELETE FROM {{ table.full_name }}
 WHERE {{ table.date_column }} BETWEEN @first_date AND @last_date
-  AND {{ table.date_column }} IN (SELECT day FROM UNNEST(@dates) AS day)
+  AND {{ table.date_column }} IN UNNEST(@dates)
