@@ -26,7 +26,7 @@ demo: $(READY)   ## replay the incident of January 2026, repair it, judge it
 test: $(READY)   ## run the tests
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not thorough"
 
-test-thorough: $(READY) ## run what is left: brute force, rehearsals of faults, real data
+test-thorough: $(READY) ## run what is left: brute force, faults and killed runs, real data
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m thorough
 
 test-fast: $(READY) ## run the tests that need neither kernels nor whole leagues

@@ -21,7 +21,7 @@ JUDGED, BEGUN = ROOT / "test-artifacts" / "judge.txt", time.time()
 
 # Files that take long, the longest first: begun in this order, after all others, they leave no worker idle at the end.
 LONG = (
-    *("resume", "judge", "chain", "survival", "notebooks", "staleness"),
+    *("wire", "resume", "judge", "chain", "killed", "survival", "notebooks", "staleness"),
     *("real", "demo", "command", "repair", "windows"),
 )
 

@@ -17,7 +17,7 @@ from courtbook.verify import verify
 from made_run import rewrite
 from small_run import Small
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed")]
+pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.xdist_group("killed")]
 STEPS = load_catalog().steps
 
 

@@ -37,7 +37,7 @@ from courtbook.work import STOP_FILE, Work
 from small_run import Small
 
 # One worker, so that the runs share what was prepared, and the table at the end shows all of them.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("resume")]
+pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.xdist_group("resume")]
 CATALOG = load_catalog()
 PHASE3, PHASE4 = (CATALOG.layer(layer) for layer in (Layer.PHASE3, Layer.PHASE4))
 CACHE, DEFENSE, OFFENSE = "player_daily_cache", "team_defense_game_summary", "team_offense_game_summary"

@@ -26,7 +26,7 @@ from courtbook.warehouse.duckdb import DuckDBWarehouse
 from courtbook.work import Work
 from jobs.service import Service
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 CATALOG = load_catalog()
 STAND_IN = Path(__file__).parent / "jobs" / "stand_in.py"
 TEAMS = CATALOG.tables["team_offense_game_summary"]
