@@ -230,9 +230,8 @@ def _unpruned(message: Any, held: Sequence[Any]) -> Iterator[str]:
             yield from _unpruned(node.input_scan, [*held, *_conjuncts(node.filter_expr)])
             yield from _unpruned(node.filter_expr, ())
         case "ResolvedJoinScanProto":
-            on = [*_conjuncts(node.join_expr)] if node.HasField("join_expr") else []
-            # What a join preserves is restricted by the conditions after it, the other side by those of the join.
-            left, right = {0: ([*held, *on],) * 2, 1: (held, on), 2: (on, held), 3: ((), ())}[node.join_type]
+            # Conditions after a join reach what it preserves; whether those of the join itself do, nobody promises.
+            left, right = {0: (held, held), 1: (held, ()), 2: ((), held), 3: ((), ())}[node.join_type]
             yield from _unpruned(node.left_scan, left)
             yield from _unpruned(node.right_scan, right)
             yield from _unpruned(node.join_expr, ())

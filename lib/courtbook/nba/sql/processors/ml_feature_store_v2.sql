@@ -57,9 +57,8 @@ team_history AS (
     COUNT(o.win_flag) OVER season_to_date AS earlier_games,
     COUNTIF(o.win_flag) OVER season_to_date AS wins
   FROM team_games AS t
-  LEFT JOIN nba_analytics.team_offense_game_summary AS o
+  LEFT JOIN (SELECT * FROM nba_analytics.team_offense_game_summary WHERE game_date BETWEEN @history_from AND @last_date) AS o
     ON o.game_date = t.game_date AND o.game_id = t.game_id AND o.team_abbr = t.team_abbr
-    AND o.game_date BETWEEN @history_from AND @last_date
   WINDOW season_to_date AS (
     PARTITION BY t.team_abbr, t.season_year
     ORDER BY t.game_date
@@ -117,21 +116,16 @@ joined AS (
   FROM player_history AS h
   JOIN target_dates AS td ON td.game_date = h.game_date
   LEFT JOIN team_history AS t ON t.game_id = h.game_id AND t.team_abbr = h.team_abbr
-  LEFT JOIN nba_analytics.upcoming_player_game_context AS c
+  LEFT JOIN (SELECT * FROM nba_analytics.upcoming_player_game_context WHERE game_date BETWEEN @first_date AND @last_date) AS c
     ON c.game_date = h.game_date AND c.player_lookup = h.player_lookup
-    AND c.game_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.player_daily_cache AS m
+  LEFT JOIN (SELECT * FROM nba_precompute.player_daily_cache WHERE cache_date BETWEEN @first_date AND @last_date) AS m
     ON m.cache_date = h.game_date AND m.player_lookup = h.player_lookup
-    AND m.cache_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.player_composite_factors AS f
+  LEFT JOIN (SELECT * FROM nba_precompute.player_composite_factors WHERE game_date BETWEEN @first_date AND @last_date) AS f
     ON f.game_date = h.game_date AND f.player_lookup = h.player_lookup
-    AND f.game_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+  LEFT JOIN (SELECT * FROM nba_precompute.player_shot_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS z
     ON z.analysis_date = h.game_date AND z.player_lookup = h.player_lookup
-    AND z.analysis_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.team_defense_zone_analysis AS d
+  LEFT JOIN (SELECT * FROM nba_precompute.team_defense_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS d
     ON d.analysis_date = h.game_date AND d.team_abbr = h.opponent_team_abbr
-    AND d.analysis_date BETWEEN @first_date AND @last_date
 ),
 
 calculated AS (

@@ -47,15 +47,12 @@ inputs AS (
   FROM nba_analytics.upcoming_player_game_context AS c
   JOIN target_dates AS d ON d.game_date = c.game_date
   LEFT JOIN season_usage AS u ON u.game_date = c.game_date AND u.player_lookup = c.player_lookup
-  LEFT JOIN nba_analytics.upcoming_team_game_context AS t
+  LEFT JOIN (SELECT * FROM nba_analytics.upcoming_team_game_context WHERE game_date BETWEEN @first_date AND @last_date) AS t
     ON t.game_date = c.game_date AND t.team_abbr = c.team_abbr
-    AND t.game_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+  LEFT JOIN (SELECT * FROM nba_precompute.player_shot_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS z
     ON z.analysis_date = c.game_date AND z.player_lookup = c.player_lookup
-    AND z.analysis_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.team_defense_zone_analysis AS f
+  LEFT JOIN (SELECT * FROM nba_precompute.team_defense_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS f
     ON f.analysis_date = c.game_date AND f.team_abbr = c.opponent_team_abbr
-    AND f.analysis_date BETWEEN @first_date AND @last_date
   LEFT JOIN league_defense AS l ON l.analysis_date = c.game_date
   WHERE c.game_date BETWEEN @first_date AND @last_date
 ),

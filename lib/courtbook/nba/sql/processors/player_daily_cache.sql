@@ -65,10 +65,8 @@ SELECT
 FROM history AS h
 JOIN target_dates AS d ON d.game_date = h.game_date
 LEFT JOIN team_form AS f ON f.game_id = h.game_id AND f.team_abbr = h.team_abbr
-LEFT JOIN nba_analytics.upcoming_player_game_context AS c
+LEFT JOIN (SELECT * FROM nba_analytics.upcoming_player_game_context WHERE game_date BETWEEN @first_date AND @last_date) AS c
   ON c.game_date = h.game_date AND c.player_lookup = h.player_lookup
-  AND c.game_date BETWEEN @first_date AND @last_date
-LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+LEFT JOIN (SELECT * FROM nba_precompute.player_shot_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS z
   ON z.analysis_date = h.game_date AND z.player_lookup = h.player_lookup
-  AND z.analysis_date BETWEEN @first_date AND @last_date
 WHERE h.games_played_season >= 5

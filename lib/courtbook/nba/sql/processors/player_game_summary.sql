@@ -32,13 +32,11 @@ joined AS (
     l.closing_line AS points_line
   FROM box_scores AS b
   JOIN target_dates AS d ON d.game_date = b.game_date
-  LEFT JOIN nba_analytics.team_offense_game_summary AS o
+  LEFT JOIN (SELECT * FROM nba_analytics.team_offense_game_summary WHERE game_date BETWEEN @first_date AND @last_date) AS o
     ON o.game_date = b.game_date AND o.game_id = b.game_id AND o.team_abbr = b.team_abbr
-    AND o.game_date BETWEEN @first_date AND @last_date
   LEFT JOIN zone_games AS g ON g.game_id = b.game_id
-  LEFT JOIN nba_raw.player_shot_zones AS z
+  LEFT JOIN (SELECT * FROM nba_raw.player_shot_zones WHERE game_date BETWEEN @first_date AND @last_date) AS z
     ON z.game_date = b.game_date AND z.player_lookup = b.player_lookup
-    AND z.game_date BETWEEN @first_date AND @last_date
   LEFT JOIN prop_lines AS l ON l.game_date = b.game_date AND l.player_lookup = b.player_lookup
 ),
 

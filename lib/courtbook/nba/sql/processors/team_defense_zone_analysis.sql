@@ -19,9 +19,8 @@ defense AS (
     d.opponent_pace,
     d.opp_paint_attempts IS NOT NULL AND d.opp_mid_range_attempts IS NOT NULL AS has_zones
   FROM team_games AS t
-  LEFT JOIN nba_analytics.team_defense_game_summary AS d
+  LEFT JOIN (SELECT * FROM nba_analytics.team_defense_game_summary WHERE game_date BETWEEN @history_from AND @last_date) AS d
     ON d.game_date = t.game_date AND d.game_id = t.game_id AND d.defending_team_abbr = t.team_abbr
-    AND d.game_date BETWEEN @history_from AND @last_date
 ),
 
 last_games AS (

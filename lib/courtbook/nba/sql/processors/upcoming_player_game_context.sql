@@ -27,9 +27,8 @@ player_days AS (
     p.usage_rate,
     LAG(b.game_date) OVER (PARTITION BY b.player_lookup, b.season_year ORDER BY b.game_date) AS last_game_date
   FROM box_scores AS b
-  LEFT JOIN nba_analytics.player_game_summary AS p
+  LEFT JOIN (SELECT * FROM nba_analytics.player_game_summary WHERE game_date BETWEEN @history_from AND @last_date) AS p
     ON p.game_date = b.game_date AND p.game_id = b.game_id AND p.player_lookup = b.player_lookup
-    AND p.game_date BETWEEN @history_from AND @last_date
 ),
 
 history AS (

@@ -10,12 +10,10 @@ team_form AS (
     AVG(own.offensive_rating) OVER last_10 AS off_rating_last_10,
     AVG(other.offensive_rating) OVER last_10 AS def_rating_last_10
   FROM team_games AS t
-  LEFT JOIN nba_analytics.team_offense_game_summary AS own
+  LEFT JOIN (SELECT * FROM nba_analytics.team_offense_game_summary WHERE game_date BETWEEN @history_from AND @last_date) AS own
     ON own.game_date = t.game_date AND own.game_id = t.game_id AND own.team_abbr = t.team_abbr
-    AND own.game_date BETWEEN @history_from AND @last_date
-  LEFT JOIN nba_analytics.team_offense_game_summary AS other
+  LEFT JOIN (SELECT * FROM nba_analytics.team_offense_game_summary WHERE game_date BETWEEN @history_from AND @last_date) AS other
     ON other.game_date = t.game_date AND other.game_id = t.game_id AND other.team_abbr = t.opponent_team_abbr
-    AND other.game_date BETWEEN @history_from AND @last_date
   WINDOW last_10 AS (
     PARTITION BY t.team_abbr, t.season_year
     ORDER BY t.game_date

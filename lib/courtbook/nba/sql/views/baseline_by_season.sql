@@ -7,7 +7,7 @@ SELECT
 FROM nba_precompute.player_daily_cache AS c
 JOIN nba_analytics.player_game_summary AS p
   ON p.game_date = c.cache_date AND p.player_lookup = c.player_lookup
-  AND p.game_date BETWEEN @first_date AND @last_date
 WHERE c.cache_date BETWEEN @first_date AND @last_date
+  AND p.game_date BETWEEN @first_date AND @last_date
 GROUP BY season
 ORDER BY season

@@ -11,9 +11,8 @@ SELECT
   f.opponent_strength_score AS opponent,
   f.total_composite_adjustment AS total
 FROM nba_precompute.player_composite_factors AS f
-LEFT JOIN nba_precompute.player_daily_cache AS c
+LEFT JOIN (SELECT * FROM nba_precompute.player_daily_cache WHERE cache_date BETWEEN @first_date AND @last_date) AS c
   ON c.cache_date = f.game_date AND c.player_lookup = f.player_lookup
-  AND c.cache_date BETWEEN @first_date AND @last_date
 WHERE f.game_date BETWEEN @first_date AND @last_date
 ORDER BY f.game_date DESC, c.points_avg_last_10 DESC, player
 LIMIT 10

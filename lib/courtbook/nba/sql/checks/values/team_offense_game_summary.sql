@@ -16,10 +16,8 @@ SELECT
   COUNT(*) AS denominator
 FROM nba_analytics.team_offense_game_summary AS o
 JOIN team_games AS t ON t.game_id = o.game_id AND t.team_abbr = o.team_abbr
-LEFT JOIN nba_analytics.team_offense_game_summary AS x
+LEFT JOIN (SELECT * FROM nba_analytics.team_offense_game_summary WHERE game_date BETWEEN @first_date AND @last_date) AS x
   ON x.game_id = t.game_id AND x.team_abbr = t.opponent_team_abbr
-  AND x.game_date BETWEEN @first_date AND @last_date
-LEFT JOIN nba_analytics.team_defense_game_summary AS d
+LEFT JOIN (SELECT * FROM nba_analytics.team_defense_game_summary WHERE game_date BETWEEN @first_date AND @last_date) AS d
   ON d.game_id = t.game_id AND d.defending_team_abbr = t.opponent_team_abbr
-  AND d.game_date BETWEEN @first_date AND @last_date
 WHERE o.game_date BETWEEN @first_date AND @last_date

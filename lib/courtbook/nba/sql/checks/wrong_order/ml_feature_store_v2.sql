@@ -22,19 +22,14 @@ SELECT
   ) AS numerator,
   COUNT(*) AS denominator
 FROM nba_predictions.ml_feature_store_v2 AS f
-LEFT JOIN nba_precompute.player_daily_cache AS m
+LEFT JOIN (SELECT * FROM nba_precompute.player_daily_cache WHERE cache_date BETWEEN @first_date AND @last_date) AS m
   ON m.cache_date = f.game_date AND m.player_lookup = f.player_lookup
-  AND m.cache_date BETWEEN @first_date AND @last_date
-LEFT JOIN nba_precompute.player_composite_factors AS p
+LEFT JOIN (SELECT * FROM nba_precompute.player_composite_factors WHERE game_date BETWEEN @first_date AND @last_date) AS p
   ON p.game_date = f.game_date AND p.player_lookup = f.player_lookup
-  AND p.game_date BETWEEN @first_date AND @last_date
-LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+LEFT JOIN (SELECT * FROM nba_precompute.player_shot_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS z
   ON z.analysis_date = f.game_date AND z.player_lookup = f.player_lookup
-  AND z.analysis_date BETWEEN @first_date AND @last_date
-LEFT JOIN nba_precompute.team_defense_zone_analysis AS d
+LEFT JOIN (SELECT * FROM nba_precompute.team_defense_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS d
   ON d.analysis_date = f.game_date AND d.team_abbr = f.opponent_team_abbr
-  AND d.analysis_date BETWEEN @first_date AND @last_date
-LEFT JOIN nba_analytics.upcoming_player_game_context AS u
+LEFT JOIN (SELECT * FROM nba_analytics.upcoming_player_game_context WHERE game_date BETWEEN @first_date AND @last_date) AS u
   ON u.game_date = f.game_date AND u.player_lookup = f.player_lookup
-  AND u.game_date BETWEEN @first_date AND @last_date
 WHERE f.game_date BETWEEN @first_date AND @last_date

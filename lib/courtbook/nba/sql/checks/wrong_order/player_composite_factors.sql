@@ -12,14 +12,11 @@ FROM (
       ELSE d.paint_defense_vs_league_avg * z.paint_rate_last_10
     END AS product
   FROM nba_precompute.player_composite_factors AS c
-  LEFT JOIN nba_analytics.upcoming_player_game_context AS u
+  LEFT JOIN (SELECT * FROM nba_analytics.upcoming_player_game_context WHERE game_date BETWEEN @first_date AND @last_date) AS u
     ON u.game_date = c.game_date AND u.player_lookup = c.player_lookup
-    AND u.game_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+  LEFT JOIN (SELECT * FROM nba_precompute.player_shot_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS z
     ON z.analysis_date = c.game_date AND z.player_lookup = c.player_lookup
-    AND z.analysis_date BETWEEN @first_date AND @last_date
-  LEFT JOIN nba_precompute.team_defense_zone_analysis AS d
+  LEFT JOIN (SELECT * FROM nba_precompute.team_defense_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS d
     ON d.analysis_date = c.game_date AND d.team_abbr = u.opponent_team_abbr
-    AND d.analysis_date BETWEEN @first_date AND @last_date
   WHERE c.game_date BETWEEN @first_date AND @last_date
 ) AS factors

@@ -6,7 +6,6 @@ SELECT
   ) AS numerator,
   COUNT(*) AS denominator
 FROM nba_precompute.player_daily_cache AS c
-LEFT JOIN nba_precompute.player_shot_zone_analysis AS z
+LEFT JOIN (SELECT * FROM nba_precompute.player_shot_zone_analysis WHERE analysis_date BETWEEN @first_date AND @last_date) AS z
   ON z.analysis_date = c.cache_date AND z.player_lookup = c.player_lookup
-  AND z.analysis_date BETWEEN @first_date AND @last_date
 WHERE c.cache_date BETWEEN @first_date AND @last_date
