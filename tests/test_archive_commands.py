@@ -227,6 +227,18 @@ def test_a_run_goes_to_a_remote_archive_when_it_ends_also_when_it_fails(
 
 
 @pytest.mark.slow
+def test_without_fingerprints_a_run_holds_and_says_why_nothing_can_be_compared(
+    prepared: dict[str, Small], tmp_path: Path
+) -> None:
+    small = Small.make(tmp_path, warehouse=prepared["complete"].warehouse, more="fingerprints: false")
+    assert small.run("--to", "preflight").returncode == 0
+    assert "They are not asked for. Set it to true." in (small.latest / "manifest.json").read_text()
+    assert small.here("verify", "--runs-dir", str(small.runs)).returncode == 0
+    done = small.here("verify", "--runs-dir", str(small.runs), "--against-warehouse")
+    assert done.returncode == 2
+    assert "This run kept no fingerprints of the tables at its end." in done.stderr
+
+
 def test_against_the_warehouse_it_names_the_dates_that_are_not_what_they_were(
     prepared: dict[str, Small], tmp_path: Path
 ) -> None:

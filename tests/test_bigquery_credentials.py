@@ -11,6 +11,7 @@ from bigquery_server import BigQueryServer
 from courtbook.errors import CourtbookError, ExitCode, Reason
 from courtbook.params_warehouse import BigQueryParams
 from courtbook.warehouse.bigquery import BigQueryWarehouse
+from courtbook.warehouse.credentials import find_credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -41,19 +42,34 @@ def test_without_credentials_one_line_says_how_to_get_them(monkeypatch: pytest.M
         assert "\n" not in str(caught.value)
 
 
-def test_a_key_that_was_revoked_is_told_and_never_shown(server: BigQueryServer, connect: Open, tmp_path: Path) -> None:
+def write_key(file: Path, server: BigQueryServer) -> str:
+    """Write the key of a service account and return what of it is secret."""
     secret = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     key = {"type": "service_account", "client_email": "robot@test-project.example", "token_uri": f"{server.url}/token"}
-    (tmp_path / "key.json").write_text(json.dumps({**key, "private_key": secret.decode()}))
+    file.write_text(json.dumps({**key, "private_key": secret.decode()}))
+    return secret.decode()
+
+
+def test_another_account_is_acted_for(server: BigQueryServer, tmp_path: Path) -> None:
+    write_key(tmp_path / "key.json", server)
+    asked = {"engine": "bigquery", "project": "test-project", "key": f"file:{tmp_path}/key.json"}
+    own = find_credentials(BigQueryParams.model_validate(asked))
+    other = find_credentials(BigQueryParams.model_validate({**asked, "impersonate": "other@test-project.example"}))
+    assert own.service_account_email == "robot@test-project.example"
+    assert other.service_account_email == "other@test-project.example"
+
+
+def test_a_key_that_was_revoked_is_told_and_never_shown(server: BigQueryServer, connect: Open, tmp_path: Path) -> None:
+    secret = write_key(tmp_path / "key.json", server)
     server.at("POST /token", Answer(refuse=Failure("invalid", "invalid_grant: Invalid JWT Signature.")))
     for name, call in calls(connect(anonymous=False, key=f"file:{tmp_path}/key.json")).items():
         with pytest.raises(CourtbookError) as caught:
             call()
         assert caught.value.reason in (Reason.DENIED, Reason.NO_CREDENTIALS), name
         assert "key" in caught.value.next_action, name
-        assert secret.decode().splitlines()[1] not in str(caught.value)
+        assert secret.splitlines()[1] not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"private_key": "SECRETWORD"}', "SECRETWORD"])
