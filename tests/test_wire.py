@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pytest
-from courtbook.catalog import load_catalog
+from courtbook.catalog import Layer, load_catalog
 from emulator import start_emulator
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
@@ -97,3 +97,28 @@ def test_every_check_measures_the_same(ended):
     assert len(ours) > 200
     for one, other in zip(ours, theirs, strict=True):
         assert all(map(same, one.values(), other.values())), (one, other)
+
+
+def test_a_slice_is_copied_into_a_local_file_once_its_cost_is_accepted(ended, tmp_path):
+    (embedded, _), (there, _) = ended
+    mine = Small.make(tmp_path)
+    slice_of = ("--tables", "raw,phase3", "--dates", "2024-11-01..2024-11-10")
+    asked = ("copy", "--from", there.params, "--to", mine.params, *slice_of)
+    refused = there.courtbook(*asked)
+    assert refused.returncode == 4
+    assert "nobody said yes" in refused.stderr
+    assert "in all: " in refused.stdout, "the cost is shown before anything is read"
+    assert not mine.warehouse.exists()
+    done = there.courtbook(*asked, "--yes")
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(str(mine.warehouse), read_only=True) as connection:
+        connection.execute(f"ATTACH '{embedded.warehouse}' AS embedded (READ_ONLY)")
+        for table in TABLES:
+            if table.layer is Layer.PHASE4:
+                continue
+            days = f"WHERE {table.date_column} BETWEEN DATE '2024-11-01' AND DATE '2024-11-10'"
+            ours = rows_of(table, connection.sql(f"FROM embedded.{table.full_name} {days}").to_arrow_table())
+            copied = rows_of(table, connection.sql(f"FROM {table.full_name}").to_arrow_table())
+            assert len(copied) > 0, table.full_name
+            assert len(copied) == len(ours), table.full_name
+            assert all(same(one[name], other[name]) for one, other in zip(ours, copied, strict=True) for name in one)
