@@ -16,9 +16,9 @@ import pytest
 from courtbook.catalog import Severity, load_catalog
 from courtbook.checks.result import Status
 from courtbook.errors import ParameterError
-from courtbook.nba import faults
 from courtbook.nba.faults import Fault, Rehearsal, find_fault, load_faults, rehearse, statuses
 from courtbook.params import Params, RangeParams
+from courtbook.params_warehouse import BigQueryParams
 
 # One worker, so that what the table at the end shows is all in one place.
 pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("faults")]
@@ -115,12 +115,11 @@ def test_a_warehouse_without_phase_4_is_refused(copy_warehouse: Callable[[], Par
         rehearse(params, find_fault("usage_null"), tmp_path / "damaged.duckdb", {})
 
 
-def test_only_an_embedded_warehouse_is_copied(
-    warehouse_params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faults, "open_warehouse", lambda params: object())
+def test_only_an_embedded_warehouse_is_copied(warehouse_params: Params, tmp_path: Path) -> None:
+    remote = BigQueryParams(engine="bigquery", project="some-project")
+    params = warehouse_params.model_copy(update={"warehouse": remote})
     with pytest.raises(ParameterError, match="embedded"):
-        rehearse(warehouse_params, find_fault("usage_null"), tmp_path / "damaged.duckdb", {})
+        rehearse(params, find_fault("usage_null"), tmp_path / "damaged.duckdb", {})
     assert list(tmp_path.iterdir()) == []
 
 
