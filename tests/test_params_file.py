@@ -120,6 +120,7 @@ def test_an_unquoted_id_is_shown_as_it_was_written(project: Path, written: str) 
         (GOOD.replace("  end: 2024-12-31\n", ""), "range.end: is missing"),
         (GOOD.replace("name: try\n", ""), "name: is missing"),
         (GOOD.replace("  path: warehouse/try.duckdb", "  engine: duckdb"), "warehouse.path: is missing"),
+        (GOOD.replace("  path:", "  engine: bigqery\n  path:"), "warehouse: engine is duckdb or bigquery"),
         (GOOD + "dry_run: 'no'\n", "dry_run: "),
         (GOOD + "bootstrap_days: 14.0\n", "bootstrap_days: "),
         (GOOD + "bootstrap_days: '14'\n", "bootstrap_days: "),

@@ -60,11 +60,11 @@ class BigQueryParams(Strict):
         return self
 
 
-def _engine(value: object) -> str:
-    given = value.get("engine", "duckdb") if isinstance(value, dict) else getattr(value, "engine", "duckdb")
-    return given if given == "bigquery" else "duckdb"
+def _engine(value: object) -> object:
+    return value.get("engine", "duckdb") if isinstance(value, dict) else getattr(value, "engine", "duckdb")
 
 
 AnyWarehouse = Annotated[
-    Annotated[WarehouseParams, Tag("duckdb")] | Annotated[BigQueryParams, Tag("bigquery")], Discriminator(_engine)
+    Annotated[WarehouseParams, Tag("duckdb")] | Annotated[BigQueryParams, Tag("bigquery")],
+    Discriminator(_engine, custom_error_type="engine", custom_error_message="engine is duckdb or bigquery"),
 ]
