@@ -2,9 +2,10 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
@@ -13,6 +14,10 @@ from courtbook.nba.prepare import build
 from courtbook.params import LeagueSource, Params, RangeParams
 from courtbook.params_warehouse import WarehouseParams
 from small_run import ROOT, Small
+
+if TYPE_CHECKING:
+    from bigquery_calls import Open
+    from bigquery_server import BigQueryServer
 
 SEED, SEASONS = 7, (2023, 2024)
 FIRST_DAY, LAST_DAY = date(2023, 10, 24), date(2024, 12, 31)
@@ -87,3 +92,21 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Small]:
         done = made[state].here("prepare", made[state].params)
         assert done.returncode == 0, done.stderr
     return made
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator["BigQueryServer"]:
+    """A BigQuery on loopback that answers as recorded."""
+    from bigquery_server import BigQueryServer
+
+    with BigQueryServer() as running:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", running.url)  # and taken back: the warehouse sets it for all
+        yield running
+
+
+@pytest.fixture
+def connect(server: "BigQueryServer") -> "Open":
+    """A function that returns a warehouse on that BigQuery, given parameters that differ."""
+    from bigquery_calls import opener  # Google's clients take long to import, and few tests need them
+
+    return opener(server)

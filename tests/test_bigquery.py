@@ -3,7 +3,7 @@
 import io
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,18 +30,6 @@ from small_run import Small
 
 CATALOG = load_catalog()
 N = {"n": "INT64"}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQueryServer]:
-    with BigQueryServer() as running:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", running.url)  # and taken back: the warehouse sets it for all
-        yield running
-
-
-@pytest.fixture
-def connect(server: BigQueryServer) -> Open:
-    return opener(server)
 
 
 # What every request carries.

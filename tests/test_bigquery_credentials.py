@@ -1,12 +1,11 @@
 """Who asks BigQuery, and where: without credentials, with a key that is none any more, at two addresses."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bigquery_answers import Answer, Failure
-from bigquery_calls import READ, VALUES, Open, calls, opener
+from bigquery_calls import READ, VALUES, Open, calls
 from bigquery_server import BigQueryServer
 from courtbook.errors import CourtbookError, ExitCode, Reason
 from courtbook.params_warehouse import BigQueryParams
@@ -14,18 +13,6 @@ from courtbook.warehouse.bigquery import BigQueryWarehouse
 from courtbook.warehouse.credentials import find_credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQueryServer]:
-    with BigQueryServer() as running:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", running.url)  # and taken back: the warehouse sets it for all
-        yield running
-
-
-@pytest.fixture
-def connect(server: BigQueryServer) -> Open:
-    return opener(server)
 
 
 def test_without_credentials_one_line_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import math
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 from bigquery_answers import Answer, Failure
-from bigquery_calls import DAY, READ, TABLE, VALUES, WRITES, Open, calls, opener, until
+from bigquery_calls import DAY, READ, TABLE, VALUES, WRITES, Open, calls, until
 from bigquery_server import BigQueryServer
 from courtbook.backfill.executor import Context
 from courtbook.backfill.sql import SqlExecutor
@@ -22,18 +21,6 @@ from courtbook.errors import CourtbookError, ExitCode, Reason
 
 CATALOG = load_catalog()
 N = {"n": "INT64"}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQueryServer]:
-    with BigQueryServer() as running:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", running.url)  # and taken back: the warehouse sets it for all
-        yield running
-
-
-@pytest.fixture
-def connect(server: BigQueryServer) -> Open:
-    return opener(server)
 
 
 # What is refused.

@@ -111,7 +111,12 @@ def test_nothing_is_copied_into_bigquery(source: Small, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("2024-11-30..2024-11-01", "after the last"), ("yesterday", "no range of dates"), ("", "no range of dates")],
+    [
+        ("2024-11-30..2024-11-01", "after the last"),
+        ("yesterday", "no range of dates"),
+        ("2024-11-01..", "no range"),
+        ("", "no range of dates"),
+    ],
 )
 def test_dates_are_two_dates_in_order(text: str, words: str) -> None:
     with pytest.raises(ParameterError, match=words):

@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from courtbook.params import Params
 
 
+def read_span(text: str, next_action: str) -> tuple[date, date]:
+    """Read a date or two as the command line gives them: ``2024-01-05``, ``2024-01-08..2024-01-12``.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither.
+    """
+    first, dots, last = text.partition("..")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last if dots else first)
+    except ValueError as error:
+        raise ParameterError(
+            f"'{text}' is no date and no range of dates.", where="--dates", next_action=next_action
+        ) from error
+
+
 @dataclass(frozen=True)
 class GameDay:
     """One date with at least one game that counts."""

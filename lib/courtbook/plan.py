@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from courtbook.calendar import read_span
 from courtbook.catalog import Catalog, Layer, Table
 from courtbook.coverage import Coverage, DateState, Rewritten
 from courtbook.errors import CourtbookError, ParameterError, Reason
@@ -283,15 +284,7 @@ def choose_dates(text: str, known: Collection[date]) -> frozenset[date]:
     """
     chosen: set[date] = set()
     for part in (item.strip() for item in text.split(",") if item.strip()):
-        first, dots, last = part.partition("..")
-        try:
-            span = date.fromisoformat(first), date.fromisoformat(last if dots else first)
-        except ValueError as error:
-            raise ParameterError(
-                f"'{part}' is no date and no range of dates.",
-                where="--dates",
-                next_action="Write YYYY-MM-DD, or FIRST..LAST, separated by commas.",
-            ) from error
+        span = read_span(part, "Write YYYY-MM-DD, or FIRST..LAST, separated by commas.")
         found = {day for day in known if span[0] <= day <= span[1]}
         if not found:
             raise ParameterError(

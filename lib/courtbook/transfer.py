@@ -6,7 +6,8 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from courtbook.catalog import Table, load_catalog
+from courtbook.calendar import read_span
+from courtbook.catalog import Layer, Table, load_catalog
 from courtbook.errors import ParameterError
 from courtbook.params import Params
 from courtbook.params_warehouse import WarehouseParams
@@ -47,10 +48,9 @@ def choose_tables(text: str) -> tuple[Table, ...]:
         If a name is not known, or none is given.
     """
     catalog = load_catalog()
-    layers = {layer.value: catalog.layer(layer) for layer in {table.layer for table in catalog.tables.values()}}
     known = {
         **{name: (table,) for name, table in catalog.tables.items()},
-        **layers,
+        **{layer.value: catalog.layer(layer) for layer in Layer},
         "all": tuple(catalog.tables.values()),
     }
     chosen: dict[str, Table] = {}
@@ -66,23 +66,17 @@ def choose_tables(text: str) -> tuple[Table, ...]:
 
 
 def span(text: str) -> tuple[date, date]:
-    """Read two dates as the command line gives them, ``2024-01-05..2024-01-12``; one date stands for both.
+    """Read the first and the last date of a slice as the command line gives them.
 
     Raises
     ------
     ParameterError
         If they are no dates, or the first is after the last.
     """
-    first, _, last = text.partition("..")
-    try:
-        found = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
-    except ValueError as error:
-        raise ParameterError(
-            f"'{text}' is no range of dates.", where="--dates", next_action="Write FIRST..LAST, each as YYYY-MM-DD."
-        ) from error
-    if found[0] > found[1]:
+    first, last = read_span(text, "Write YYYY-MM-DD, or FIRST..LAST.")
+    if first > last:
         raise ParameterError("The first date is after the last.", where=f"--dates {text}", next_action="Swap them.")
-    return found
+    return first, last
 
 
 def measure(source: Warehouse, tables: Iterable[Table], dates: tuple[date, date]) -> Slice:

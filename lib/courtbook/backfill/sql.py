@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 
 import pandas as pd
@@ -67,7 +68,6 @@ class SqlExecutor:
     catalog: Catalog
     size: int
     kind: str = "sql"
-    _stamps: list[datetime] = field(default_factory=list)
 
     def pieces(self, dates: Dates, calendar: Calendar) -> tuple[tuple[date, ...], ...]:
         """Cut dates into batches, none of which spans two seasons."""
@@ -118,12 +118,11 @@ class SqlExecutor:
 
     def _stamp(self) -> datetime:
         """Return now, or a moment after the youngest row where the clock has jumped back: ages must stay in order."""
-        if not self._stamps:  # what is read was written before; only this table is written meanwhile
-            self._stamps.append(self._newest())
-        self._stamps.append(max(_now(), self._stamps[-1] + timedelta(microseconds=1)))
-        return self._stamps[-1]
+        return max(_now(), self._newest + timedelta(microseconds=1))
 
+    @cached_property
     def _newest(self) -> datetime:
+        """When the youngest row was made; whatever a table looks at is there before its first date is written."""
         statement = render(self.catalog.domain, "newest.sql", tables=self.catalog.processed)
         values = self.calendar.values(self.calendar.dates())
         # Windows look back to the opening of the season, before the range.

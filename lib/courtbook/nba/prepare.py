@@ -51,7 +51,8 @@ def prepare(params: Params, *, fresh: bool, tell: Tell) -> bool:
             where="--fresh",
             next_action="Drop its datasets yourself, or name a project or datasets that hold no tables.",
         )
-    if path.exists() and not fresh if path else open_warehouse(params).columns():
+    exists = path.exists() if path else bool(open_warehouse(params).columns())
+    if exists and not fresh:
         return False
     if params.source is None:
         raise ParameterError(

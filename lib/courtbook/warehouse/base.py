@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from courtbook.catalog import Table
+from courtbook.errors import Reason, WarehouseError
 from courtbook.warehouse.statement import Statement
 
 if TYPE_CHECKING:
@@ -40,6 +41,25 @@ class Query:
     bytes: int | None
     seconds: float
     failed: bool
+
+
+def chosen_values(values: Values, names: Iterable[str], where: str) -> dict[str, Value]:
+    """Return the values of the parameters that a statement uses, by name.
+
+    Raises
+    ------
+    WarehouseError
+        If one was not given.
+    """
+    wanted = sorted(names)
+    if missing := [name for name in wanted if name not in values]:
+        raise WarehouseError(
+            Reason.QUERY_FAILED,
+            f"The statement needs the parameters {missing}, which were not given.",
+            where=where,
+            next_action="This is a defect of courtbook: report it with this line.",
+        )
+    return {name: values[name] for name in wanted}
 
 
 class Warehouse(Protocol):

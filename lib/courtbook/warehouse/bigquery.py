@@ -21,7 +21,7 @@ from google.cloud import bigquery
 from courtbook.catalog import Table, load_catalog
 from courtbook.errors import Reason, WarehouseError
 from courtbook.params_warehouse import BigQueryParams
-from courtbook.warehouse.base import Query, Values
+from courtbook.warehouse.base import Query, Values, chosen_values
 from courtbook.warehouse.conversion import as_duckdb, query_parameters
 from courtbook.warehouse.credentials import find_credentials
 from courtbook.warehouse.jobs import Jobs
@@ -88,7 +88,7 @@ class BigQueryWarehouse:
 
     def _config(self, sql: str, table: str, values: Values, **more: Any) -> bigquery.QueryJobConfig:
         return bigquery.QueryJobConfig(
-            query_parameters=query_parameters(values, parameters_of(sql)),
+            query_parameters=query_parameters(chosen_values(values, parameters_of(sql), table or "a statement")),
             labels=self._labels(table),
             maximum_bytes_billed=self.params.maximum_bytes_billed,
             job_timeout_ms=self.params.timeout * 1000,
@@ -104,16 +104,23 @@ class BigQueryWarehouse:
         self._jobs.cancel()
 
     @contextmanager
+    def _explained(self, where: str) -> Iterator[None]:
+        """Say in our words why Google's clients failed."""
+        try:
+            yield
+        except (*NETWORK, TimeoutError) as error:
+            raise explain(error, f"{where} on {self.identity}") from error
+
+    @contextmanager
     def _told(self, name: str, sql: str, job_id: str) -> Iterator[Callable[[Any], None]]:
         """Count a statement, explain why it failed, and tell the listener what it has cost."""
         self.queries += 1
         started, failed = time.monotonic(), True
         seen: list[Any] = []
         try:
-            yield seen.append
+            with self._explained(name):
+                yield seen.append
             failed = False
-        except (*NETWORK, TimeoutError) as error:
-            raise explain(error, f"{name} on {self.identity}") from error
         except ValueError as error:  # pandas-gbq says it in words of its own
             cause = error.__cause__ or error.__context__
             if not isinstance(cause, (*NETWORK, TimeoutError)):
@@ -125,10 +132,14 @@ class BigQueryWarehouse:
                 seconds = round(time.monotonic() - started, 4)
                 self.listener(Query(name, sha256(sql.encode()).hexdigest(), job_id, billed, seconds, failed))
 
+    def _run(self, sql: str, config: bigquery.QueryJobConfig, job_id: str, seen: Callable[[Any], None]) -> Any:
+        """Send a job and return its rows when it has ended."""
+        job = self._jobs.begin(sql, config, job_id)
+        seen(job)
+        return self._jobs.follow(job)
+
     def _read(self, sql: str, config: bigquery.QueryJobConfig) -> Any:
-        job = self._jobs.begin(sql, config, self._own.job_id)
-        self._own.seen(job)
-        rows = self._jobs.follow(job)
+        rows = self._run(sql, config, self._own.job_id, self._own.seen)
         self._own.decimals = [field.name for field in rows.schema if field.field_type.endswith("NUMERIC")]
         return rows
 
@@ -160,9 +171,7 @@ class BigQueryWarehouse:
         job_id = self._job_id()
         sql = self._located(statement.sql)
         with self._told(statement.name, statement.sql, job_id) as seen:
-            job = self._jobs.begin(sql, self._config(sql, statement.table, values), job_id)
-            seen(job)
-            rows = self._jobs.follow(job)
+            rows = self._run(sql, self._config(sql, statement.table, values), job_id, seen)
             batches = rows.to_arrow_iterable(bqstorage_client=self._storage())
             first = next(batches, None)
             if first is None:
@@ -196,24 +205,21 @@ class BigQueryWarehouse:
         sql = f"BEGIN TRANSACTION;\n{self._located(text)}COMMIT TRANSACTION;\n"
         client_id = job or self._job_id()
         with self._told(" + ".join(statement.name for statement, _ in listed), text, client_id) as seen:
-            begun = self._jobs.begin(sql, self._config(sql, listed[0][0].table, values), client_id)
-            seen(begun)
-            self._jobs.follow(begun)
+            self._run(sql, self._config(sql, listed[0][0].table, values), client_id, seen)
 
     def finished(self, job: str) -> bool | None:
         """Wait for a job that somebody began earlier; return whether it succeeded, None if it never came to be."""
-        try:
-            found = self._jobs.find(job)
-        except exceptions.NotFound:
-            return None
-        except NETWORK as error:
-            raise explain(error, f"{job} on {self.identity}") from error
-        try:
-            self._jobs.follow(found)
-        except (*NETWORK, TimeoutError) as error:
-            if found.state == "DONE":
+        with self._explained(job):
+            try:
+                found = self._jobs.find(job)
+            except exceptions.NotFound:
+                return None
+            try:
+                self._jobs.follow(found)
+            except (*NETWORK, TimeoutError):
+                if found.state != "DONE":
+                    raise
                 return False
-            raise explain(error, f"{job} on {self.identity}") from error
         return True
 
     def estimate(self, statements: Iterable[tuple[Statement, Values]]) -> int:
@@ -227,18 +233,18 @@ class BigQueryWarehouse:
 
         def size(item: tuple[Statement, Values]) -> int:
             statement, values = item
-            where = f"{statement.name} of {statement.table or 'no table'} on {self.identity}"
+            where = f"{statement.name} of {statement.table or 'no table'}"
             sql = self._located(statement.sql)
-            try:
+            with self._explained(f"dry run of {where}"):
                 job = self._jobs.begin(
                     sql, self._config(sql, statement.table, values, dry_run=True, use_query_cache=False)
                 )
-            except NETWORK as error:
-                raise explain(error, f"dry run of {where}") from error
             found = int(job.total_bytes_processed or 0)
             if found > self.params.maximum_bytes_billed:
                 words = f"The statement would read {found:,} bytes; {self.params.maximum_bytes_billed:,} are allowed."
-                raise WarehouseError(Reason.OVER_CAP, words, where=where, next_action=NEXT[Reason.OVER_CAP])
+                raise WarehouseError(
+                    Reason.OVER_CAP, words, where=f"{where} on {self.identity}", next_action=NEXT[Reason.OVER_CAP]
+                )
             return found
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -253,19 +259,15 @@ class BigQueryWarehouse:
     def create(self, tables: Iterable[Table]) -> None:
         """Create datasets and tables that do not exist yet."""
         wanted = list(tables)
-        try:
-            for place in sorted({self._full_name(table).rpartition(".")[0] for table in wanted}):
-                dataset = bigquery.Dataset(place)
-                dataset.location = self.params.location
+        for place in sorted({self._full_name(table).rpartition(".")[0] for table in wanted}):
+            dataset = bigquery.Dataset(place)
+            dataset.location = self.params.location
+            with self._explained("datasets"):
                 self._jobs.client.create_dataset(dataset, exists_ok=True, **self._jobs.patience)
-        except NETWORK as error:
-            raise explain(error, f"datasets on {self.identity}") from error
         for table in wanted:
             statement, job_id = render(self.domain, "create_table.sql", table=table), self._job_id()
             with self._told(statement.name, statement.sql, job_id) as seen:
-                job = self._jobs.begin(self._located(statement.sql), self._config("", table.name, {}), job_id)
-                seen(job)
-                self._jobs.follow(job)
+                self._run(self._located(statement.sql), self._config("", table.name, {}), job_id, seen)
         self._stand_ins.forget()
 
     def refill(self, tables: "Iterable[tuple[Table, pa.Table]]") -> None:
@@ -290,12 +292,11 @@ class BigQueryWarehouse:
         """Return the columns of every table of the catalog that exists; what tables look like costs nothing to read."""
 
         def read(table: Table) -> dict[str, str]:
-            try:
-                known = self._jobs.client.get_table(self._full_name(table), **self._jobs.patience)
-            except exceptions.NotFound:
-                return {}  # a project that does not exist is denied, not missing
-            except NETWORK as error:
-                raise explain(error, f"{table.full_name} on {self.identity}") from error
+            with self._explained(table.full_name):
+                try:
+                    known = self._jobs.client.get_table(self._full_name(table), **self._jobs.patience)
+                except exceptions.NotFound:
+                    return {}  # a project that does not exist is denied, not missing
             return {field.name: _googlesql(field) for field in known.schema}
 
         tables = list(self._tables)

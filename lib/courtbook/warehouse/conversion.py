@@ -1,13 +1,12 @@
 """What goes to BigQuery and comes back, in the types that the embedded warehouse takes and gives."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
 from google.cloud import bigquery
 
-from courtbook.errors import Reason, WarehouseError
 from courtbook.warehouse.base import Values
 
 _KINDS: tuple[tuple[type, str], ...] = (  # the first that fits: True is an int, a datetime is a date
@@ -33,23 +32,9 @@ def _parameter(name: str, value: Any) -> Any:
     return bigquery.ScalarQueryParameter(name, _kind(value), value)
 
 
-def query_parameters(values: Values, names: Iterable[str]) -> list[Any]:
-    """Return the values that a statement names, as parameters of a query.
-
-    Raises
-    ------
-    WarehouseError
-        If one was not given.
-    """
-    wanted = sorted(names)
-    if missing := [name for name in wanted if name not in values]:
-        raise WarehouseError(
-            Reason.QUERY_FAILED,
-            f"The statement needs the parameters {missing}, which were not given.",
-            where="parameters of a statement",
-            next_action="This is a defect of courtbook: report it with this line.",
-        )
-    return [_parameter(name, values[name]) for name in wanted]
+def query_parameters(values: Values) -> list[Any]:
+    """Return values as parameters of a query."""
+    return [_parameter(name, value) for name, value in values.items()]
 
 
 def as_duckdb(frame: pd.DataFrame, decimals: Collection[str]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from google.oauth2 import service_account
 from courtbook.errors import Reason, WarehouseError
 from courtbook.params_file import read_secret
 from courtbook.params_warehouse import BigQueryParams
+from courtbook.warehouse.refusal import NEXT
 
 SCOPES = ["https://www.googleapis.com/auth/bigquery"]
 
@@ -40,7 +41,7 @@ def _default(project: str) -> Credentials:
             Reason.NO_CREDENTIALS,
             f"There are no credentials for Google Cloud here: {str(error).split('. ')[0]}.",
             where=f"bigquery:{project}",
-            next_action="Run 'gcloud auth application-default login', or name a key in warehouse.key.",
+            next_action=NEXT[Reason.NO_CREDENTIALS],
         ) from error
 
 

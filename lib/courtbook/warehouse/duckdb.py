@@ -16,7 +16,7 @@ import duckdb
 
 from courtbook.catalog import Table
 from courtbook.errors import Reason, WarehouseError
-from courtbook.warehouse.base import Query, Values
+from courtbook.warehouse.base import Query, Values, chosen_values
 from courtbook.warehouse.stand_ins import StandIns
 from courtbook.warehouse.statement import Statement, render, to_duckdb
 from courtbook.warehouse.types import googlesql_type
@@ -187,19 +187,12 @@ class DuckDBWarehouse:
         if into:
             place = str(into).replace("'", "''")
             sql = f"COPY ({sql}) TO '{place}' (FORMAT parquet)"
-        missing = sorted(names - set(values))
-        if missing:
-            raise WarehouseError(
-                Reason.QUERY_FAILED,
-                f"The statement needs the parameters {missing}, which were not given.",
-                where=statement.name,
-                next_action="This is a defect of courtbook: report it with this line.",
-            )
+        given = chosen_values(values, names, statement.name)
         self.queries += 1
         job, started, failed = f"local-{os.getpid()}-{next(self._numbers)}", time.monotonic(), True
         try:
             with self._watched():
-                result = self._connection.execute(sql, {name: values[name] for name in names})
+                result = self._connection.execute(sql, given)
             failed = False
             return result, job
         except duckdb.Error as error:
