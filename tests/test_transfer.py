@@ -107,6 +107,7 @@ def test_nothing_is_copied_into_bigquery(source: Small, tmp_path: Path) -> None:
     done = source.here("copy", "--from", source.params, "--to", str(remote), "--tables", "raw", "--dates", DATES)
     assert done.returncode == 2
     assert "nothing is ever copied into BigQuery" in done.stderr
+    assert done.stdout == "", "nobody is shown a cost, or asked, for what is refused"
 
 
 @pytest.mark.parametrize(

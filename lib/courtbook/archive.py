@@ -142,7 +142,7 @@ def seal_run(folder: Path, params: Params, root: Path, ledger: Ledger) -> Sealed
         except CourtbookError as error:
             notes.append(f"no fingerprints of the tables at the end: {error}")
     else:
-        notes.append("no fingerprints of the tables: fingerprints: They are not asked for. Set it to true.")
+        notes.append("no fingerprints of the tables (see 'fingerprints'): They are not asked for. Set it to true.")
     verdict = run_verdict(read_run(folder))
     ledger.append("run_ended", verdict=verdict.value)
     try:

@@ -108,15 +108,13 @@ def _statement(table: Table) -> Statement:
     return render(load_catalog().domain, "copy.sql", table=table, columns=list(table.columns))
 
 
-def copy(measured: Slice, params: Params, tell: Tell) -> None:
-    """Copy a slice into a DuckDB file, Parquet in between: all of it or nothing; the source is only read.
-
-    What the file held of these tables on these dates is replaced, everything else in it stays.
+def open_target(params: Params, source: Warehouse) -> DuckDBWarehouse:
+    """Return the file to copy to; it need not exist.
 
     Raises
     ------
     ParameterError
-        If the parameters do not name a file to copy to, or name the source.
+        If the parameters do not name a file, or name the source.
     """
     chosen = params.warehouse
     if not isinstance(chosen, WarehouseParams):
@@ -125,12 +123,20 @@ def copy(measured: Slice, params: Params, tell: Tell) -> None:
             where="--to",
             next_action="Give a params file whose warehouse.engine is duckdb.",
         )
-    path = Path(chosen.path)
-    target = DuckDBWarehouse(path, memory=chosen.memory, timeout=chosen.timeout, create=True)
-    if target.identity == measured.source.identity:
+    target = DuckDBWarehouse(Path(chosen.path), memory=chosen.memory, timeout=chosen.timeout, create=True)
+    if target.identity == source.identity:
         raise ParameterError(
             "Source and target are the same file.", where=target.identity, next_action="Copy to another file."
         )
+    return target
+
+
+def copy(measured: Slice, target: DuckDBWarehouse, tell: Tell) -> None:
+    """Copy a slice into a DuckDB file, Parquet in between: all of it or nothing; the source is only read.
+
+    What the file held of these tables on these dates is replaced, everything else in it stays.
+    """
+    path = target.path
     with TemporaryDirectory(prefix="courtbook-") as folder:
         files: list[tuple[Table, Path]] = []
         for table in measured.tables:

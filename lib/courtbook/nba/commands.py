@@ -45,12 +45,13 @@ def copy(
     """Copy a slice of a warehouse into a local DuckDB file; the cost is shown first, the source is only read."""
     from courtbook.report.layout import text_table
     from courtbook.report.text import cost
-    from courtbook.transfer import choose_tables, measure, span
+    from courtbook.transfer import choose_tables, measure, open_target, span
     from courtbook.transfer import copy as copy_slice
     from courtbook.warehouse.opening import open_warehouse
 
-    chosen, into = choose_tables(tables), read_params(target, None)
-    measured = measure(open_warehouse(read_params(source, None)), chosen, span(dates))
+    chosen, days, read = choose_tables(tables), span(dates), open_warehouse(read_params(source, None))
+    into = open_target(read_params(target, None), read)
+    measured = measure(read, chosen, days)
     sizes = [size for size in measured.sizes if size is not None]
     rows = [
         [t.full_name, len(t.columns), "" if s is None else cost(s)]
